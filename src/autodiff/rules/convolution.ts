@@ -1,0 +1,2 @@
+import type { RuleFamily } from '../operators.ts';
+export const convolutionRules = {} as RuleFamily<'convolution'>;

@@ -1,0 +1,2 @@
+import type { RuleFamily } from '../operators.ts';
+export const movementRules = {} as RuleFamily<'movement'>;

@@ -1,0 +1,2 @@
+import type { RuleFamily } from '../operators.ts';
+export const normalizationRules = {} as RuleFamily<'normalization'>;

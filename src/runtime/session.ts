@@ -1,0 +1,47 @@
+/** What every provider offers: open a graph, run it, release it. */
+
+import type { Model } from '../onnx/graph.ts';
+import type { Tensor } from '../onnx/tensor.ts';
+
+/**
+ * Where a graph runs. `cpu` and `cuda` need onnxruntime-node, `wasm` needs onnxruntime-web (Node or browser),
+ * `webgpu` works in both.
+ */
+export const providers = ['cpu', 'cuda', 'webgpu', 'wasm'] as const;
+export type Provider = (typeof providers)[number];
+
+/** ONNX Runtime's graph optimisation level. Results are bit-identical only at one level, so runs record it. */
+export type OptimizationLevel = 'disabled' | 'basic' | 'extended' | 'all';
+
+export interface SessionOptions {
+  /** @default 'auto': the fastest provider that works here */
+  readonly provider?: Provider | 'auto';
+  /** Threads inside one operator. @default 1, since sessions run side by side, one a core */
+  readonly threads?: number;
+  /** @default 'all' */
+  readonly optimization?: OptimizationLevel;
+}
+
+export type Feeds = Readonly<Record<string, Tensor>>;
+export type Fetches = Record<string, Tensor>;
+
+export interface Session {
+  readonly provider: Provider;
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /**
+   * Runs the graph once. Runs of one session are serialised.
+   *
+   * @param outputs names to compute; all by default
+   * @throws NeuralCleanseError RUNTIME_FAILED
+   */
+  run(feeds: Feeds, outputs?: readonly string[]): Promise<Fetches>;
+  /** Frees native memory; a released session throws RUNTIME_FAILED when run. Releasing twice is harmless. */
+  release(): Promise<void>;
+}
+
+/** Opens sessions. Code above this layer receives one, so that it runs unchanged in Node and in a browser. */
+export interface Runtime {
+  /** @throws NeuralCleanseError PROVIDER_UNAVAILABLE, RUNTIME_FAILED */
+  open(model: Model, options?: SessionOptions): Promise<Session>;
+}
