@@ -3,7 +3,7 @@
 import { NeuralCleanseError } from '../errors.ts';
 import { GraphBuilder } from '../onnx/builder.ts';
 import { capturedNames, type Graph, type Node, prune } from '../onnx/graph.ts';
-import { isFloat } from '../onnx/tensor.ts';
+import { type DType, isFloat } from '../onnx/tensor.ts';
 import { RuleContext, type ValueTypes } from './rule.ts';
 import { ruleFor } from './rules/index.ts';
 
@@ -75,45 +75,71 @@ export function differentiate(graph: Graph, types: ValueTypes, options: Gradient
 }
 
 /** Where the reverse sweep starts: each value with the gradient that enters there. */
-function seeds(b: GraphBuilder, types: ValueTypes, loss: GradientOptions['loss']): Iterable<[string, string]> {
+function seeds(
+  b: GraphBuilder,
+  types: ValueTypes,
+  loss: GradientOptions['loss'],
+): Iterable<[string, string]> {
   if (typeof loss !== 'string') return loss;
   const shape = types.shapes.get(loss) ?? [];
   if (shape.some((d) => d !== 1)) {
-    throw new NeuralCleanseError('SHAPE_MISMATCH', `The loss "${loss}" has shape [${shape}], but a scalar is needed.`, {
-      hint: 'Sum or average it first, or weigh it.',
-    });
+    throw new NeuralCleanseError(
+      'SHAPE_MISMATCH',
+      `The loss "${loss}" has shape [${shape}], but a scalar is needed.`,
+      {
+        hint: 'Sum or average it first, or weigh it.',
+      },
+    );
   }
   return [[loss, b.fill(shape, 1)]];
 }
 
 /**
- * The float values that depend on `wrt`.
+ * The values that depend on `wrt` and carry gradients.
  *
  * @throws NeuralCleanseError NOT_DIFFERENTIABLE if a name is neither a float input nor a float initializer
  */
-function dependents(graph: Graph, wrt: readonly string[], types: ValueTypes): Set<string> {
+export function dependents(graph: Graph, wrt: readonly string[], types: ValueTypes): Set<string> {
   const known = new Set([...graph.inputs.map((i) => i.name), ...graph.initializers.keys()]);
   for (const name of wrt) {
     if (!known.has(name)) {
-      throw new NeuralCleanseError('NOT_DIFFERENTIABLE', `"${name}" is neither an input nor an initializer.`, {
-        hint: `Choose among: ${[...known].slice(0, 20).join(', ')}.`,
-      });
+      throw new NeuralCleanseError(
+        'NOT_DIFFERENTIABLE',
+        `"${name}" is neither an input nor an initializer.`,
+        {
+          hint: `Choose among: ${[...known].slice(0, 20).join(', ')}.`,
+        },
+      );
     }
     if (!isFloat(types.dtypes.get(name) ?? 'float32')) {
-      throw new NeuralCleanseError('NOT_DIFFERENTIABLE', `"${name}" holds ${types.dtypes.get(name)}, not floats.`, {
-        hint: 'Only float values have gradients.',
-      });
+      throw new NeuralCleanseError(
+        'NOT_DIFFERENTIABLE',
+        `"${name}" holds ${types.dtypes.get(name)}, not floats.`,
+        {
+          hint: 'Only float values have gradients.',
+        },
+      );
     }
   }
   const active = new Set(wrt);
   for (const node of graph.nodes) {
     if (!reads(node, active)) continue;
     for (const output of node.outputs) {
-      if (output && isFloat(types.dtypes.get(output) ?? 'float32')) active.add(output);
+      if (output && carriesGradient(node, types.dtypes.get(output) ?? 'float32')) active.add(output);
     }
   }
   return active;
 }
+
+/**
+ * Whether an output of this type carries a gradient: floats do, and so do the small integers that stand for floats
+ * between QuantizeLinear and DequantizeLinear (straight through, see rules/quantization.ts). A Cast to integers does not.
+ */
+const carriesGradient = (node: Node, dtype: DType): boolean =>
+  isFloat(dtype) || node.op === 'QuantizeLinear' || (quantizedTypes.has(dtype) && !castOps.has(node.op));
+
+const quantizedTypes: ReadonlySet<DType> = new Set(['int8', 'uint8', 'int16', 'uint16']);
+const castOps: ReadonlySet<string> = new Set(['Cast', 'CastLike']);
 
 const reads = (node: Node, values: ReadonlySet<string>): boolean =>
   node.inputs.some((i) => values.has(i)) || capturedNames(node).some((i) => values.has(i));

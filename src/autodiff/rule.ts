@@ -138,7 +138,10 @@ export class RuleContext {
     return this.attribute(name, 'string')?.value ?? fallback;
   }
 
-  private attribute<T extends Attribute['type']>(name: string, type: T): Extract<Attribute, { type: T }> | undefined {
+  private attribute<T extends Attribute['type']>(
+    name: string,
+    type: T,
+  ): Extract<Attribute, { type: T }> | undefined {
     const value = this.node.attributes[name];
     if (value === undefined) return undefined;
     if (value.type !== type) throw this.invalid(`Attribute "${name}" is of type ${value.type}, not ${type}.`);
@@ -153,11 +156,15 @@ export class RuleContext {
 
   /** An error that says which form of this operator has no gradient rule. */
   unsupported(why: string): NeuralCleanseError {
-    return new NeuralCleanseError('ATTRIBUTE_UNSUPPORTED', `${this.node.op} cannot be differentiated: ${why}.`, {
-      node: this.node.name,
-      op: this.node.op,
-      hint: 'Export the model in evaluation mode with constant shapes, or replace this layer.',
-    });
+    return new NeuralCleanseError(
+      'ATTRIBUTE_UNSUPPORTED',
+      `${this.node.op} cannot be differentiated: ${why}.`,
+      {
+        node: this.node.name,
+        op: this.node.op,
+        hint: 'Export the model in evaluation mode with constant shapes, or replace this layer.',
+      },
+    );
   }
 
   private invalid(why: string): NeuralCleanseError {
@@ -177,7 +184,12 @@ export const zero: Rule = () => [];
  *
  * `dy [from] -> dx [to]`
  */
-export function unbroadcast(b: GraphBuilder, dy: string, from: readonly number[], to: readonly number[]): string {
+export function unbroadcast(
+  b: GraphBuilder,
+  dy: string,
+  from: readonly number[],
+  to: readonly number[],
+): string {
   if (from.length === to.length && from.every((d, i) => d === to[i])) return dy;
   const lead = from.length - to.length;
   const axes = from.map((_, i) => i).filter((i) => i < lead || (to[i - lead] === 1 && from[i] !== 1));

@@ -3,8 +3,8 @@
 import {
   type Attributes,
   type Dim,
-  type Graph,
   float,
+  type Graph,
   int,
   ints,
   type Node,
@@ -49,6 +49,19 @@ export class GraphBuilder {
     this.prefix = prefix;
   }
 
+  /** A builder that has a graph's inputs, outputs, initializers and names, but none of its nodes: for rewriting it. */
+  static rewriting(graph: Graph, prefix = 'nc/'): GraphBuilder {
+    const b = new GraphBuilder(graph, prefix);
+    b.nodes.length = 0;
+    return b;
+  }
+
+  /** Adds a node as it stands. */
+  push(node: Node): void {
+    for (const output of node.outputs) this.names.add(output);
+    this.nodes.push(node);
+  }
+
   /** A name nothing in the graph uses yet. */
   fresh(hint: string): string {
     let name: string;
@@ -65,7 +78,7 @@ export class GraphBuilder {
   }
 
   /** Declares an existing value as graph output, under `name` if one is given (through an Identity). */
-  output(value: string, dtype: DType, dims: readonly Dim[], name = value): string {
+  output(value: string, dtype: DType, dims: readonly Dim[] | null, name = value): string {
     if (name !== value) this.op('Identity', [value], {}, { outputs: [name] });
     this.outputs.push({ name, dtype, dims });
     return name;
@@ -110,7 +123,9 @@ export class GraphBuilder {
     attributes: Attributes = {},
     options: OpOptions = {},
   ): string[] {
-    const outputs = options.outputs ? [...options.outputs] : Array.from({ length: count }, () => this.fresh(op));
+    const outputs = options.outputs
+      ? [...options.outputs]
+      : Array.from({ length: count }, () => this.fresh(op));
     for (const output of outputs) this.names.add(output);
     this.nodes.push({ op, domain: options.domain ?? '', name: outputs[0]!, inputs, outputs, attributes });
     return outputs;
@@ -119,10 +134,7 @@ export class GraphBuilder {
   /** Copies nodes and initializers of another graph; names must not clash. */
   include(graph: Graph): void {
     for (const [name, tensor] of graph.initializers) this.initializer(name, tensor);
-    for (const node of graph.nodes) {
-      for (const output of node.outputs) this.names.add(output);
-      this.nodes.push(node);
-    }
+    for (const node of graph.nodes) this.push(node);
   }
 
   add(a: string, b: string): string {

@@ -11,18 +11,21 @@ export interface ValueInfo {
   readonly dtype: DType | null;
   /** `null` when even the rank is unknown. */
   readonly dims: readonly Dim[] | null;
+  /** The serialised TypeProto where `dtype` cannot express the type (`null` or `opaque`). */
+  readonly opaqueType?: Uint8Array;
 }
 
+/** `exact` holds the stored integers where a double cannot; it is written back in place of `value`. */
 export type Attribute =
-  | { readonly type: 'int'; readonly value: number }
-  | { readonly type: 'ints'; readonly value: readonly number[] }
+  | { readonly type: 'int'; readonly value: number; readonly exact?: bigint }
+  | { readonly type: 'ints'; readonly value: readonly number[]; readonly exact?: readonly bigint[] }
   | { readonly type: 'float'; readonly value: number }
   | { readonly type: 'floats'; readonly value: readonly number[] }
   | { readonly type: 'string'; readonly value: string }
   | { readonly type: 'strings'; readonly value: readonly string[] }
   | { readonly type: 'tensor'; readonly value: Tensor }
   | { readonly type: 'graph'; readonly value: Graph }
-  /** Kept byte for byte: sparse tensors, type protos, lists of tensors or graphs, references of functions. */
+  /** Kept as serialised: sparse tensors, type protos, lists of tensors or graphs, strings that are not UTF-8. */
   | { readonly type: 'opaque'; readonly value: Uint8Array };
 
 export type Attributes = Readonly<Record<string, Attribute>>;
@@ -31,6 +34,8 @@ export interface Node {
   readonly op: string;
   /** `''` is the standard ONNX domain. */
   readonly domain: string;
+  /** Tells model-local functions of one name apart. */
+  readonly overload?: string;
   readonly name: string;
   /** Names of values; `''` marks an absent optional input. */
   readonly inputs: readonly string[];
@@ -49,6 +54,10 @@ export interface Graph {
   readonly nodes: readonly Node[];
 }
 
+/**
+ * A model. Everything that decides what it computes is kept; documentation strings, shape hints of inner values
+ * (`value_info`), quantisation annotations and training information are not.
+ */
 export interface Model {
   readonly irVersion: number;
   readonly producer: string;
@@ -73,6 +82,9 @@ export function producers(graph: Graph): Map<string, Node> {
   return map;
 }
 
+/** What to call a node in an error: its name or, since exporters leave that out at times, the first value it makes. */
+export const labelOf = (node: Node): string => node.name || node.outputs.find((o) => o !== '') || '';
+
 /** Which nodes read each value, in graph order. */
 export function consumers(graph: Graph): Map<string, Node[]> {
   const map = new Map<string, Node[]>();
@@ -91,7 +103,7 @@ export function consumers(graph: Graph): Map<string, Node[]> {
 export function namesOf(graph: Graph): Set<string> {
   const names = new Set<string>(graph.initializers.keys());
   for (const value of graph.inputs) names.add(value.name);
-  for (const node of graph.nodes) for (const output of node.outputs) names.add(output);
+  for (const node of graph.nodes) for (const output of node.outputs) if (output) names.add(output);
   return names;
 }
 
@@ -102,11 +114,23 @@ export function prune(graph: Graph): Graph {
   for (const node of graph.nodes.toReversed()) {
     if (!node.outputs.some((o) => needed.has(o))) continue;
     nodes.push(node);
-    for (const input of node.inputs) needed.add(input);
+    // '' must not become needed: it would keep every node with an unused output.
+    for (const input of node.inputs) if (input) needed.add(input);
     for (const captured of capturedNames(node)) needed.add(captured);
   }
   const initializers = new Map([...graph.initializers].filter(([name]) => needed.has(name)));
   return { ...graph, nodes: nodes.reverse(), initializers };
+}
+
+/** The node with each of its subgraphs replaced; a node without any is returned as it is. */
+export function mapSubgraphs(node: Node, map: (subgraph: Graph) => Graph): Node {
+  const entries = Object.entries(node.attributes);
+  if (!entries.some(([, attribute]) => attribute.type === 'graph')) return node;
+  const attributes = entries.map(([name, attribute]): [string, Attribute] => [
+    name,
+    attribute.type === 'graph' ? { type: 'graph', value: map(attribute.value) } : attribute,
+  ]);
+  return { ...node, attributes: Object.fromEntries(attributes) };
 }
 
 /** Outer values that the subgraphs of an If, Loop or Scan node read. */

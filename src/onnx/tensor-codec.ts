@@ -2,10 +2,12 @@
 
 import { create } from '@bufbuild/protobuf';
 import { NeuralCleanseError } from '../errors.ts';
+import type { ExternalStore } from './external-data.ts';
+import { invalidTensor } from './invalid.ts';
 import {
+  TensorProto_DataType as DT,
   type TensorProto,
   TensorProto_DataLocation,
-  TensorProto_DataType as DT,
   TensorProtoSchema,
 } from './proto/onnx_pb.ts';
 import { type DType, sizeOf, type Tensor, type TensorData } from './tensor.ts';
@@ -35,9 +37,6 @@ export const dtypeFromCode = (code: number): DType => dtypeOf.get(code) ?? 'opaq
 /** The ONNX data type number of an element type. */
 export const codeFromDtype = (dtype: Exclude<DType, 'opaque'>): number => codeOf[dtype];
 
-/** Reads the bytes of an external tensor: location, offset and length are as the file states them. */
-export type ExternalData = (reference: ReadonlyMap<string, string>, tensor: string) => Uint8Array;
-
 const views = {
   float32: Float32Array,
   float64: Float64Array,
@@ -54,71 +53,165 @@ const views = {
   bool: Uint8Array,
 } as const;
 
-export function tensorFromProto(proto: TensorProto, external: ExternalData): Tensor {
-  const dims = proto.dims.map(Number);
+/** Bits an element of the opaque types that the ONNX version of our schema knows. */
+const opaqueBits = new Map<number, number>([
+  [DT.COMPLEX64, 64],
+  [DT.COMPLEX128, 128],
+  [DT.FLOAT8E4M3FN, 8],
+  [DT.FLOAT8E4M3FNUZ, 8],
+  [DT.FLOAT8E5M2, 8],
+  [DT.FLOAT8E5M2FNUZ, 8],
+  [DT.UINT4, 4],
+  [DT.INT4, 4],
+  [DT.FLOAT4E2M1, 4],
+]);
+
+/** Shapes beyond this are refused; ONNX Runtime and protobuf end at the same order of size. */
+const maxElements = 2 ** 31 - 1;
+const maxRank = 64;
+
+/**
+ * The dimensions of a tensor, checked to be countable.
+ *
+ * @throws NeuralCleanseError MODEL_INVALID for a negative dimension or more than 64 of them, MODEL_TOO_LARGE
+ */
+export function dimsFromProto(name: string, stored: readonly bigint[]): number[] {
+  if (stored.length > maxRank) throw invalidTensor(name, `has ${stored.length} dimensions`);
+  const dims = stored.map(Number);
   if (dims.some((d) => d < 0 || !Number.isSafeInteger(d))) {
-    throw invalid(proto, `has the impossible shape [${dims}]`);
+    throw invalidTensor(name, `has the impossible shape [${stored}]`);
   }
+  if (sizeOf(dims) > maxElements) {
+    throw new NeuralCleanseError(
+      'MODEL_TOO_LARGE',
+      `Tensor "${name}" of shape [${dims}] has too many elements.`,
+      {
+        hint: `At most ${maxElements} can be handled.`,
+      },
+    );
+  }
+  return dims;
+}
+
+/**
+ * The bytes that a tensor's raw data must have, or `undefined` if that does not follow from its shape and type
+ * (strings, types younger than our schema).
+ *
+ * @throws NeuralCleanseError MODEL_INVALID, MODEL_TOO_LARGE
+ */
+export function rawByteLength(proto: TensorProto): number | undefined {
   const dtype = dtypeFromCode(proto.dataType);
-  const count = sizeOf(dims);
-  const raw =
-    proto.dataLocation === TensorProto_DataLocation.EXTERNAL
-      ? external(new Map(proto.externalData.map((e) => [e.key, e.value])), proto.name)
-      : proto.rawData;
-  if (dtype === 'opaque') {
-    if (raw.length === 0 && count > 0) throw invalid(proto, `has the unsupported data type ${proto.dataType}`);
-    return { dtype, dims, data: raw, opaqueType: proto.dataType };
-  }
+  if (dtype === 'string') return undefined;
+  const bits = dtype === 'opaque' ? opaqueBits.get(proto.dataType) : views[dtype].BYTES_PER_ELEMENT * 8;
+  return bits === undefined
+    ? undefined
+    : Math.ceil((sizeOf(dimsFromProto(proto.name, proto.dims)) * bits) / 8);
+}
+
+/**
+ * Decodes a tensor whose data lies in the message itself (see embedExternalData for those in other files).
+ *
+ * Nothing is allocated beyond what the message holds: a shape that its data does not fill is refused.
+ *
+ * @throws NeuralCleanseError MODEL_INVALID, MODEL_TOO_LARGE
+ */
+export function tensorFromProto(proto: TensorProto): Tensor {
+  const { name, dataType } = proto;
+  const dims = dimsFromProto(name, proto.dims);
+  if (proto.segment) throw invalidTensor(name, 'is stored in segments, which no ONNX version reads');
+  const dtype = dtypeFromCode(dataType);
   if (dtype === 'string') {
-    if (proto.stringData.length !== count) throw mismatch(proto, proto.stringData.length, count);
-    return { dtype, dims, data: proto.stringData };
+    if (proto.stringData.length !== sizeOf(dims)) {
+      throw invalidTensor(name, `of shape [${dims}] holds ${proto.stringData.length} strings`);
+    }
+    return { dtype, dims, data: proto.stringData.map((bytes) => new Uint8Array(bytes)) };
   }
-  const data = raw.length > 0 || count === 0 ? fromRaw(dtype, raw) : fromFields(dtype, proto);
-  if (data.length !== count) throw mismatch(proto, data.length, count);
-  return { dtype, dims, data } as Tensor;
+  const data = dtype === 'opaque' ? opaqueFromProto(proto) : typedFromProto(dtype, proto);
+  const expected = rawByteLength(proto);
+  if (expected !== undefined && data.byteLength !== expected) {
+    throw invalidTensor(
+      name,
+      `of shape [${dims}] needs ${expected} bytes of ${nameOf(dataType)}, but holds ${data.byteLength}`,
+    );
+  }
+  return dtype === 'opaque' ? { dtype, dims, data, opaqueType: dataType } : ({ dtype, dims, data } as Tensor);
 }
 
-function fromRaw(dtype: keyof typeof views, raw: Uint8Array): TensorData {
+type NumericData = Exclude<TensorData, Uint8Array[]>;
+
+function typedFromProto(dtype: keyof typeof views, proto: TensorProto): NumericData {
+  if (proto.rawData.length === 0) return dataFromFields(dtype, proto);
   const View = views[dtype];
-  const length = Math.floor(raw.byteLength / View.BYTES_PER_ELEMENT);
-  // Typed arrays need aligned offsets, and a copy frees the file buffer besides.
-  const copy = raw.slice(0, length * View.BYTES_PER_ELEMENT);
-  return new View(copy.buffer, 0, length);
+  const buffer = ownBuffer(proto.rawData);
+  if (buffer.byteLength % View.BYTES_PER_ELEMENT !== 0) {
+    throw invalidTensor(proto.name, `ends within an element: ${buffer.byteLength} bytes of ${dtype}`);
+  }
+  return new View(buffer);
 }
 
-function fromFields(dtype: keyof typeof views, proto: TensorProto): TensorData {
+/** Typed arrays need aligned offsets, and a copy lets go of the file's buffer. Bytes in a buffer of their own need neither. */
+function ownBuffer(raw: Uint8Array): ArrayBuffer {
+  const { buffer } = raw;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === raw.byteLength
+    ? buffer
+    : new Uint8Array(raw).buffer;
+}
+
+function dataFromFields(dtype: keyof typeof views, proto: TensorProto): NumericData {
   switch (dtype) {
     case 'float32':
-      return Float32Array.from(proto.floatData);
+      return new Float32Array(proto.floatData);
     case 'float64':
-      return Float64Array.from(proto.doubleData);
+      return new Float64Array(proto.doubleData);
     case 'int64':
-      return BigInt64Array.from(proto.int64Data);
+      return new BigInt64Array(proto.int64Data);
     case 'uint64':
-      return BigUint64Array.from(proto.uint64Data);
+      return new BigUint64Array(proto.uint64Data);
     case 'uint32':
       return Uint32Array.from(proto.uint64Data, Number);
     default:
       // The 32-bit field carries every narrower type, floats as bit patterns.
-      return views[dtype].from(proto.int32Data);
+      return new views[dtype](proto.int32Data);
   }
 }
 
-export function tensorToProto(name: string, tensor: Tensor): TensorProto {
+function opaqueFromProto(proto: TensorProto): Uint8Array {
+  if (proto.rawData.length > 0) return new Uint8Array(proto.rawData);
+  switch (proto.dataType) {
+    case DT.UNDEFINED:
+      throw invalidTensor(proto.name, 'has no data type');
+    case DT.COMPLEX64:
+      return new Uint8Array(new Float32Array(proto.floatData).buffer);
+    case DT.COMPLEX128:
+      return new Uint8Array(new Float64Array(proto.doubleData).buffer);
+    default:
+      return new Uint8Array(proto.int32Data);
+  }
+}
+
+/** Encodes a tensor; `store` may take its bytes to another file. Strings always stay in the message. */
+export function tensorToProto(name: string, tensor: Tensor, store?: ExternalStore): TensorProto {
   const dims = tensor.dims.map(BigInt);
   if (tensor.dtype === 'string') {
-    return create(TensorProtoSchema, { name, dims, dataType: DT.STRING, stringData: tensor.data as Uint8Array[] });
+    return create(TensorProtoSchema, {
+      name,
+      dims,
+      dataType: DT.STRING,
+      stringData: tensor.data as Uint8Array[],
+    });
   }
   const dataType = tensor.dtype === 'opaque' ? (tensor.opaqueType ?? DT.UNDEFINED) : codeOf[tensor.dtype];
-  const array = tensor.data as Exclude<TensorData, Uint8Array[]>;
+  const array = tensor.data as NumericData;
   const rawData = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-  return create(TensorProtoSchema, { name, dims, dataType, rawData: rawData as Uint8Array<ArrayBuffer> });
+  const reference = store?.(rawData, name);
+  if (!reference) return create(TensorProtoSchema, { name, dims, dataType, rawData });
+  return create(TensorProtoSchema, {
+    name,
+    dims,
+    dataType,
+    dataLocation: TensorProto_DataLocation.EXTERNAL,
+    externalData: Object.entries(reference).map(([key, value]) => ({ key, value: String(value) })),
+  });
 }
 
-const invalid = (proto: TensorProto, what: string): NeuralCleanseError =>
-  new NeuralCleanseError('MODEL_INVALID', `Tensor "${proto.name}" ${what}.`, {
-    hint: 'The model file is damaged or uses a type no classifier needs; export it again.',
-  });
-
-const mismatch = (proto: TensorProto, found: number, expected: number): NeuralCleanseError =>
-  invalid(proto, `of shape [${proto.dims}] needs ${expected} elements, but holds ${found}`);
+const nameOf = (code: number): string => DT[code]?.toLowerCase() ?? `type ${code}`;

@@ -3,7 +3,7 @@
 import { NeuralCleanseError } from '../errors.ts';
 
 /**
- * Element types. `float16` and `bfloat16` hold raw bit patterns, `bool` one byte an element, and the types
+ * Element types. `float16` and `bfloat16` hold raw bit patterns, `bool` one byte an element, `string` UTF-8 bytes, and the types
  * ORT's JavaScript API knows nothing of (complex, float8, 4-bit) are carried as packed bytes so that a round trip keeps them.
  */
 export type DType =
@@ -63,12 +63,28 @@ export const sizeOf = (dims: readonly number[]): number => dims.reduce((n, d) =>
 
 /** A float32 tensor. @throws NeuralCleanseError SHAPE_MISMATCH if `data` does not fill `dims`. */
 export function float32(dims: readonly number[], data: Float32Array | readonly number[]): Tensor<'float32'> {
-  return checked({ dtype: 'float32', dims, data: data instanceof Float32Array ? data : Float32Array.from(data) });
+  return checked({
+    dtype: 'float32',
+    dims,
+    data: data instanceof Float32Array ? data : Float32Array.from(data),
+  });
 }
 
-/** An int64 tensor from plain numbers. @throws NeuralCleanseError SHAPE_MISMATCH if `data` does not fill `dims`. */
+/** An int64 tensor from whole numbers (see {@link toInt64}). @throws NeuralCleanseError SHAPE_MISMATCH if `data` does not fill `dims`. */
 export function int64(dims: readonly number[], data: readonly number[]): Tensor<'int64'> {
-  return checked({ dtype: 'int64', dims, data: BigInt64Array.from(data, (v) => BigInt(v)) });
+  return checked({ dtype: 'int64', dims, data: BigInt64Array.from(data, toInt64) });
+}
+
+const int64Min = -(2n ** 63n);
+const int64Max = 2n ** 63n - 1n;
+
+/**
+ * A whole number as int64. "To the end" bounds are written as the largest int64, which as a double is 2^63 and would
+ * wrap around to the smallest, so what lies outside the range becomes the nearest bound.
+ */
+export function toInt64(value: number): bigint {
+  if (value >= 2 ** 63) return int64Max;
+  return value <= -(2 ** 63) ? int64Min : BigInt(value);
 }
 
 /** A float32 scalar. */
@@ -84,32 +100,47 @@ function checked<T extends DType>(tensor: Tensor<T>): Tensor<T> {
   return tensor;
 }
 
-/** The elements as plain numbers, whatever the element type. For small tensors: axes, shapes, pads, scalars. */
-export function toNumbers(tensor: Tensor): number[] {
-  switch (tensor.dtype) {
-    case 'float16':
-      return Array.from(tensor.data as Uint16Array, float16ToNumber);
-    case 'bfloat16':
-      return Array.from(tensor.data as Uint16Array, bfloat16ToNumber);
-    case 'string':
-    case 'opaque':
-      throw new NeuralCleanseError('MODEL_INVALID', `A ${tensor.dtype} tensor stands where numbers are expected.`, {
-        hint: 'Export the model again with float and integer tensors only.',
-      });
-    default:
-      return Array.from(tensor.data as ArrayLike<number | bigint>, Number);
-  }
-}
+/**
+ * The elements as plain numbers, whatever the element type. For small tensors: axes, shapes, pads, scalars.
+ *
+ * 64-bit integers beyond 2^53 are rounded to the nearest double.
+ *
+ * @throws NeuralCleanseError MODEL_INVALID for strings and opaque types
+ */
+export const toNumbers = (tensor: Tensor): number[] =>
+  Array.from(elementsOf(tensor), decoderOf(tensor.dtype));
 
-/** The same values as float32 (float16, bfloat16 and float64 are widened or rounded; float32 is returned as is). */
+/**
+ * The same values as float32; wider types are rounded, float32 is returned as it is.
+ *
+ * @throws NeuralCleanseError MODEL_INVALID for strings and opaque types
+ */
 export function toFloat32(tensor: Tensor): Tensor<'float32'> {
   if (tensor.dtype === 'float32') return tensor as Tensor<'float32'>;
-  const source = tensor.data as ArrayLike<number>;
-  const widen =
-    tensor.dtype === 'float16' ? float16ToNumber : tensor.dtype === 'bfloat16' ? bfloat16ToNumber : Number;
-  const data = new Float32Array(source.length);
-  for (let i = 0; i < data.length; i++) data[i] = widen(source[i]!);
+  const elements = elementsOf(tensor);
+  const decode = decoderOf(tensor.dtype);
+  // Weights come through here: TypedArray.from would walk an iterator.
+  const data = new Float32Array(elements.length);
+  for (let i = 0; i < data.length; i++) data[i] = decode(elements[i]!);
   return { dtype: 'float32', dims: tensor.dims, data };
+}
+
+function elementsOf(tensor: Tensor): ArrayLike<number | bigint> {
+  if (tensor.dtype === 'string' || tensor.dtype === 'opaque') {
+    throw new NeuralCleanseError(
+      'MODEL_INVALID',
+      `A ${tensor.dtype} tensor stands where numbers are expected.`,
+      {
+        hint: 'Export the model again with float and integer tensors only.',
+      },
+    );
+  }
+  return tensor.data as ArrayLike<number | bigint>;
+}
+
+function decoderOf(dtype: DType): (element: number | bigint) => number {
+  if (dtype === 'float16') return (bits) => float16ToNumber(Number(bits));
+  return dtype === 'bfloat16' ? (bits) => bfloat16ToNumber(Number(bits)) : Number;
 }
 
 /** IEEE 754 binary16 bits to a number. */

@@ -1,24 +1,49 @@
 /** Model -> ONNX bytes. */
 
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import type { Attribute, Graph, Model, ValueInfo } from './graph.ts';
+import { NeuralCleanseError } from '../errors.ts';
+import type { ExternalStore } from './external-data.ts';
+import type { Attribute, Graph, Model, Node, ValueInfo } from './graph.ts';
 import {
-  type AttributeProto,
   AttributeProto_AttributeType as AT,
+  type AttributeProto,
   AttributeProtoSchema,
   FunctionProtoSchema,
   type GraphProto,
   GraphProtoSchema,
   ModelProtoSchema,
+  type NodeProto,
   NodeProtoSchema,
   TensorShapeProto_DimensionSchema,
+  TypeProtoSchema,
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from './proto/onnx_pb.ts';
+import { type Tensor, toInt64 } from './tensor.ts';
 import { codeFromDtype, tensorToProto } from './tensor-codec.ts';
 
-/** Serialises a model. Tensors are stored inside the file. */
-export function writeModel(model: Model): Uint8Array {
+/** Protobuf messages end at 2 GiB; names, nodes and lengths need a little of it. */
+export const maxModelBytes = 1.9e9;
+
+/**
+ * Serialises a model.
+ *
+ * @param store may take the bytes of initializers to other files; by default all lie in the model
+ * @throws NeuralCleanseError MODEL_TOO_LARGE if more than {@link maxModelBytes} of tensors would lie in the model
+ */
+export function writeModel(model: Model, store?: ExternalStore): Uint8Array {
+  let inside = tensorBytes(model.graph);
+  const counted: ExternalStore = (bytes, tensor) => {
+    const reference = store?.(bytes, tensor);
+    if (reference) inside -= bytes.byteLength;
+    return reference;
+  };
+  const graph = graphToProto(model.graph, counted);
+  if (inside > maxModelBytes) {
+    throw new NeuralCleanseError('MODEL_TOO_LARGE', `The model holds ${inside} bytes of constants.`, {
+      hint: `One ONNX file can hold ${maxModelBytes}; keep the weights in initializers, saved to a data file beside it.`,
+    });
+  }
   return toBinary(
     ModelProtoSchema,
     create(ModelProtoSchema, {
@@ -26,35 +51,55 @@ export function writeModel(model: Model): Uint8Array {
       irVersion: BigInt(Math.max(4, model.irVersion)),
       producerName: model.producer,
       opsetImport: Array.from(model.opsets, ([domain, version]) => ({ domain, version: BigInt(version) })),
-      graph: graphToProto(model.graph),
+      graph,
       metadataProps: Array.from(model.metadata, ([key, value]) => ({ key, value })),
       functions: model.functions.map((f) => fromBinary(FunctionProtoSchema, f)),
     }),
   );
 }
 
-function graphToProto(graph: Graph): GraphProto {
+/** Bytes of all tensors of a graph, those of attributes and subgraphs included. */
+export function tensorBytes(graph: Graph): number {
+  let total = 0;
+  for (const tensor of graph.initializers.values()) total += bytesOf(tensor);
+  for (const node of graph.nodes) {
+    for (const attribute of Object.values(node.attributes)) {
+      if (attribute.type === 'tensor') total += bytesOf(attribute.value);
+      else if (attribute.type === 'graph') total += tensorBytes(attribute.value);
+    }
+  }
+  return total;
+}
+
+const bytesOf = ({ data }: Tensor): number =>
+  Array.isArray(data) ? data.reduce((n, string) => n + string.byteLength, 0) : data.byteLength;
+
+function graphToProto(graph: Graph, store: ExternalStore): GraphProto {
   return create(GraphProtoSchema, {
     name: graph.name,
     input: graph.inputs.map(valueToProto),
     output: graph.outputs.map(valueToProto),
-    initializer: Array.from(graph.initializers, ([name, tensor]) => tensorToProto(name, tensor)),
-    node: graph.nodes.map((n) =>
-      create(NodeProtoSchema, {
-        opType: n.op,
-        domain: n.domain,
-        name: n.name,
-        input: [...n.inputs],
-        output: [...n.outputs],
-        attribute: Object.entries(n.attributes).map(([name, a]) => attributeToProto(name, a)),
-      }),
-    ),
+    initializer: Array.from(graph.initializers, ([name, tensor]) => tensorToProto(name, tensor, store)),
+    node: graph.nodes.map((node) => nodeToProto(node, store)),
   });
 }
 
-function valueToProto(value: ValueInfo): ValueInfoProto {
-  if (value.dtype === null || value.dtype === 'opaque') return create(ValueInfoProtoSchema, { name: value.name });
-  const dim = value.dims?.map((d) =>
+const nodeToProto = (node: Node, store: ExternalStore): NodeProto =>
+  create(NodeProtoSchema, {
+    opType: node.op,
+    domain: node.domain,
+    overload: node.overload ?? '',
+    name: node.name,
+    input: [...node.inputs],
+    output: [...node.outputs],
+    attribute: Object.entries(node.attributes).map(([name, a]) => attributeToProto(name, a, store)),
+  });
+
+function valueToProto({ name, dtype, dims, opaqueType }: ValueInfo): ValueInfoProto {
+  if (opaqueType)
+    return create(ValueInfoProtoSchema, { name, type: fromBinary(TypeProtoSchema, opaqueType) });
+  if (dtype === null || dtype === 'opaque') return create(ValueInfoProtoSchema, { name });
+  const dim = dims?.map((d) =>
     create(TensorShapeProto_DimensionSchema, {
       value:
         typeof d === 'number'
@@ -64,22 +109,23 @@ function valueToProto(value: ValueInfo): ValueInfoProto {
             : { case: 'dimParam', value: d },
     }),
   );
-  const tensorType = { elemType: codeFromDtype(value.dtype), ...(dim ? { shape: { dim } } : {}) };
-  return create(ValueInfoProtoSchema, { name: value.name, type: { value: { case: 'tensorType', value: tensorType } } });
+  const tensorType = { elemType: codeFromDtype(dtype), ...(dim ? { shape: { dim } } : {}) };
+  return create(ValueInfoProtoSchema, { name, type: { value: { case: 'tensorType', value: tensorType } } });
 }
 
-const int64Max = 2n ** 63n - 1n;
-
-/** Whole numbers beyond 2^53 occur only as "to the end" bounds; 2^63 - 1 itself is not a double. */
-const bigint = (value: number): bigint => (value >= 2 ** 63 ? int64Max : BigInt(value));
-
-function attributeToProto(name: string, attribute: Attribute): AttributeProto {
+function attributeToProto(name: string, attribute: Attribute, store: ExternalStore): AttributeProto {
   const encoder = new TextEncoder();
   switch (attribute.type) {
     case 'int':
-      return create(AttributeProtoSchema, { name, type: AT.INT, i: bigint(attribute.value) });
-    case 'ints':
-      return create(AttributeProtoSchema, { name, type: AT.INTS, ints: attribute.value.map(bigint) });
+      return create(AttributeProtoSchema, {
+        name,
+        type: AT.INT,
+        i: attribute.exact ?? toInt64(attribute.value),
+      });
+    case 'ints': {
+      const stored = attribute.exact ?? attribute.value.map(toInt64);
+      return create(AttributeProtoSchema, { name, type: AT.INTS, ints: [...stored] });
+    }
     case 'float':
       return create(AttributeProtoSchema, { name, type: AT.FLOAT, f: attribute.value });
     case 'floats':
@@ -95,7 +141,7 @@ function attributeToProto(name: string, attribute: Attribute): AttributeProto {
     case 'tensor':
       return create(AttributeProtoSchema, { name, type: AT.TENSOR, t: tensorToProto('', attribute.value) });
     case 'graph':
-      return create(AttributeProtoSchema, { name, type: AT.GRAPH, g: graphToProto(attribute.value) });
+      return create(AttributeProtoSchema, { name, type: AT.GRAPH, g: graphToProto(attribute.value, store) });
     case 'opaque':
       return fromBinary(AttributeProtoSchema, attribute.value);
   }

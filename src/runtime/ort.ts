@@ -1,22 +1,66 @@
 /** The part of onnxruntime-common that onnxruntime-node and onnxruntime-web share: IR tensors in, IR tensors out. */
 
-import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from 'onnxruntime-common';
+import type {
+  InferenceSession,
+  InferenceSessionFactory,
+  Tensor as OrtTensor,
+  TensorConstructor,
+} from 'onnxruntime-common';
 import { NeuralCleanseError } from '../errors.ts';
 import type { DType, Tensor } from '../onnx/tensor.ts';
-import type { Feeds, Fetches, Provider, Session } from './session.ts';
+import { Queue } from './queue.ts';
+import type { Feeds, Fetches, Provider, Session, SessionOptions } from './session.ts';
 
-/** A Session over one InferenceSession. */
-export class OrtSession implements Session {
+/** What is used of either package. */
+export interface Ort {
+  readonly InferenceSession: InferenceSessionFactory;
+  readonly Tensor: TensorConstructor;
+}
+
+export interface OrtSessionOptions extends SessionOptions {
   readonly provider: Provider;
+  /** Shared by sessions that must not run at the same time. @default one of its own */
+  readonly queue?: Queue;
+}
+
+/** Only what also comes back as an error may be silent; ONNX Runtime would write the rest to stderr or the console. */
+const fatalOnly = 4;
+
+/** Loads a serialised model. @throws NeuralCleanseError RUNTIME_FAILED */
+export async function createOrtSession(
+  ort: Ort,
+  model: Uint8Array,
+  options: OrtSessionOptions,
+): Promise<Session> {
+  const queue = options.queue ?? new Queue();
+  try {
+    const session = await queue.run(() =>
+      ort.InferenceSession.create(model, {
+        executionProviders: [options.provider],
+        intraOpNumThreads: options.threads ?? 1,
+        interOpNumThreads: 1,
+        graphOptimizationLevel: options.optimization ?? 'all',
+        logSeverityLevel: fatalOnly,
+      }),
+    );
+    return new OrtSession(ort, session, options, queue);
+  } catch (cause) {
+    throw runtimeFailure('load', cause);
+  }
+}
+
+class OrtSession implements Session {
+  readonly provider: Provider;
+  private readonly ort: Ort;
   private readonly session: InferenceSession;
-  private readonly TensorClass: TensorConstructor;
-  private queue: Promise<unknown> = Promise.resolve();
+  private readonly queue: Queue;
   private released = false;
 
-  constructor(provider: Provider, session: InferenceSession, TensorClass: TensorConstructor) {
-    this.provider = provider;
+  constructor(ort: Ort, session: InferenceSession, options: OrtSessionOptions, queue: Queue) {
+    this.ort = ort;
     this.session = session;
-    this.TensorClass = TensorClass;
+    this.provider = options.provider;
+    this.queue = queue;
   }
 
   get inputNames(): readonly string[] {
@@ -28,42 +72,79 @@ export class OrtSession implements Session {
   }
 
   run(feeds: Feeds, outputs: readonly string[] = this.outputNames): Promise<Fetches> {
-    // Two overlapping runs of one WebGPU session hang, so runs queue up whatever the provider.
-    const result = this.queue.then(() => this.runOnce(feeds, outputs));
-    this.queue = result.catch(() => undefined);
-    return result;
+    return this.queue.run(() => this.runOnce(feeds, outputs));
   }
 
   private async runOnce(feeds: Feeds, outputs: readonly string[]): Promise<Fetches> {
     if (this.released) throw new NeuralCleanseError('RUNTIME_FAILED', 'The session was released.');
-    const inputs = Object.fromEntries(
-      Object.entries(feeds).map(([name, t]) => [
-        name,
-        new this.TensorClass(t.dtype as OrtTensor.Type, t.data as never, t.dims as number[]),
-      ]),
-    );
     try {
-      const results = await this.session.run(inputs, [...outputs]);
-      return Object.fromEntries(
-        outputs.map((name) => {
-          const t = results[name]!;
-          return [name, { dtype: t.type as DType, dims: t.dims, data: t.data } as Tensor];
-        }),
-      );
+      const inputs = Object.entries(feeds).map(([name, tensor]) => [name, this.toOrt(tensor)] as const);
+      const results = await this.session.run(Object.fromEntries(inputs), [...outputs]);
+      if (this.provider === 'wasm') await nextTask();
+      return Object.fromEntries(outputs.map((name) => [name, fromOrt(results[name]!)]));
     } catch (cause) {
       throw runtimeFailure('run', cause);
     }
   }
 
+  private toOrt(tensor: Tensor): OrtTensor {
+    return new this.ort.Tensor(
+      tensor.dtype as OrtTensor.Type,
+      tensor.data as OrtTensor.DataType,
+      tensor.dims,
+    );
+  }
+
   async release(): Promise<void> {
     if (this.released) return;
     this.released = true;
-    await this.queue;
-    await this.session.release();
+    await this.queue.run(() => this.session.release());
   }
 }
 
-export const runtimeFailure = (doing: string, cause: unknown): NeuralCleanseError =>
-  new NeuralCleanseError('RUNTIME_FAILED', `ONNX Runtime could not ${doing} the graph: ${message(cause)}`, { cause });
+function fromOrt(tensor: OrtTensor): Tensor {
+  let data = tensor.data;
+  if (tensor.type === 'float16') {
+    // Engines that know Float16Array return one; the IR holds the bits.
+    const halves = data as Uint16Array;
+    data = new Uint16Array(halves.buffer, halves.byteOffset, halves.length);
+  }
+  return { dtype: tensor.type as DType, dims: tensor.dims, data } as Tensor;
+}
 
-const message = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+/**
+ * Waits for a turn of the event loop.
+ *
+ * WebAssembly runs settle in microtasks: a loop of them would otherwise starve timers, messages and rendering,
+ * and a request to stop would never arrive.
+ */
+function nextTask(): Promise<void> {
+  // Not setTimeout: browsers slow it down to one call a second in a hidden tab.
+  const { port1, port2 } = new MessageChannel();
+  const receiver = port1 as { onmessage?: () => void; close(): void };
+  return new Promise((resolve) => {
+    receiver.onmessage = () => {
+      receiver.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+}
+
+const hints = {
+  load: 'Check the model with `neural-cleanse inspect`; if memory ran out, lower the batch size.',
+  run: 'Check the names, shapes and element types of the inputs; if memory ran out, lower the batch size.',
+};
+
+function runtimeFailure(doing: 'load' | 'run', cause: unknown): NeuralCleanseError {
+  if (cause instanceof NeuralCleanseError) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new NeuralCleanseError(
+    'RUNTIME_FAILED',
+    `ONNX Runtime could not ${doing} the graph: ${message.trim()}`,
+    {
+      hint: hints[doing],
+      cause,
+    },
+  );
+}

@@ -16,7 +16,11 @@ export type OptimizationLevel = 'disabled' | 'basic' | 'extended' | 'all';
 export interface SessionOptions {
   /** @default 'auto': the fastest provider that works here */
   readonly provider?: Provider | 'auto';
-  /** Threads inside one operator. @default 1, since sessions run side by side, one a core */
+  /**
+   * Threads inside one operator, for `cpu`. WebAssembly fixes its number when it is first loaded.
+   *
+   * @default 1, since sessions run side by side, one a core
+   */
   readonly threads?: number;
   /** @default 'all' */
   readonly optimization?: OptimizationLevel;
@@ -40,8 +44,37 @@ export interface Session {
   release(): Promise<void>;
 }
 
+export interface ProviderStatus {
+  readonly provider: Provider;
+  /** Whether a session can be opened on it here. */
+  readonly available: boolean;
+  /** Whether `auto` may choose it. A GPU in software is available and correct, but slower than the CPU. */
+  readonly automatic: boolean;
+  /** Why it is not available or not automatic, and the next step; whole sentences. */
+  readonly reason?: string;
+}
+
+export interface ProviderChoice {
+  readonly provider: Provider;
+  /** What to tell the user who left the choice open: which faster provider does not work, and how to get it. */
+  readonly notice?: string;
+}
+
 /** Opens sessions. Code above this layer receives one, so that it runs unchanged in Node and in a browser. */
 export interface Runtime {
-  /** @throws NeuralCleanseError PROVIDER_UNAVAILABLE, RUNTIME_FAILED */
+  /**
+   * Opens a session on the provider asked for, never on another; `auto` stands for what {@link Runtime.choose} returns.
+   *
+   * @throws NeuralCleanseError PROVIDER_UNAVAILABLE, RUNTIME_FAILED
+   */
   open(model: Model, options?: SessionOptions): Promise<Session>;
+  /**
+   * The provider asked for, once it has opened and run a one-node graph; for `auto`, the fastest of those that are suited
+   * to this machine and do so.
+   *
+   * @throws NeuralCleanseError PROVIDER_UNAVAILABLE
+   */
+  choose(provider?: Provider | 'auto'): Promise<ProviderChoice>;
+  /** The providers of this runtime, fastest first. */
+  providers(): Promise<readonly ProviderStatus[]>;
 }

@@ -5,6 +5,7 @@ import { GraphBuilder } from '../../src/onnx/builder.ts';
 import type { Attributes } from '../../src/onnx/graph.ts';
 import { canonicalModel } from '../../src/onnx/model.ts';
 import { float32, sizeOf, type Tensor } from '../../src/onnx/tensor.ts';
+import { lower } from '../../src/passes/lower.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import type { Session } from '../../src/runtime/session.ts';
 
@@ -26,19 +27,28 @@ export interface CheckOptions {
   readonly tolerance?: number;
   /** Step of the five-point stencil, in units of the inputs. Keep inputs this far (×2) from kinks. @default 0.02 */
   readonly step?: number;
+  /** Whether backward operators may be lowered to scatters. @default true */
+  readonly scatter?: boolean;
+  /** Whether to lower for the blocked convolution layout. @default false */
+  readonly blocked?: boolean;
 }
 
-/**
- * Compares the rule's gradient with the five-point central difference along random directions.
- *
- * The loss is a random linear form of the outputs, summed here in double precision, so that only the
- * operator itself runs in float32. Also checks that each gradient has the shape of its value.
- */
-export async function checkGradient(test: OpCase, seed = 1, options: CheckOptions = {}): Promise<void> {
-  const { tolerance = 2e-3, step = 0.02 } = options;
-  const wrt = test.wrt ?? [0];
-  const random = generator(seed);
+interface Prepared {
+  readonly forward: Session;
+  readonly backward: Session;
+  readonly feeds: Readonly<Record<string, Tensor>>;
+  /** Weight of each output in the loss. */
+  readonly weights: ReadonlyMap<string, Tensor<'float32'>>;
+}
 
+/** Builds the operator and its gradient for the loss `sum of weight · y` and hands both sessions to `use`. */
+async function withSessions<T>(
+  test: OpCase,
+  options: CheckOptions,
+  weigh: (dims: readonly number[]) => Tensor<'float32'>,
+  use: (prepared: Prepared) => Promise<T>,
+): Promise<T> {
+  const wrt = test.wrt ?? [0];
   const b = new GraphBuilder(undefined, 'test/');
   const names = test.inputs.map((t, i) => {
     if (!t) return '';
@@ -54,9 +64,9 @@ export async function checkGradient(test: OpCase, seed = 1, options: CheckOption
     const lossOutputs = (test.lossOutputs ?? outputs.map((_, i) => i)).filter(
       (i) => y0[outputs[i]!]!.dtype === 'float32',
     );
-    const weights = new Map(lossOutputs.map((i) => [outputs[i]!, randomTensor(random, y0[outputs[i]!]!.dims)]));
+    const weights = new Map(lossOutputs.map((i) => [outputs[i]!, weigh(y0[outputs[i]!]!.dims)]));
 
-    // loss = sum over outputs of <weight, y>: each weight is the gradient that enters at its output
+    // Each weight is the gradient that enters the reverse sweep at its output.
     const lb = new GraphBuilder({ ...forwardGraph, outputs: [] }, 'loss/');
     const loss = new Map([...weights].map(([y, w]) => [y, lb.constant(w)]));
     const known: [string, Tensor][] = Object.entries(y0);
@@ -67,11 +77,39 @@ export async function checkGradient(test: OpCase, seed = 1, options: CheckOption
       shapes: new Map(known.map(([name, t]) => [name, t.dims])),
       dtypes: new Map(known.map(([name, t]) => [name, t.dtype])),
     };
-    const gradientGraph = differentiate(lb.build(), types, { loss, wrt: wrt.map((i) => `x${i}`) });
+    const differentiated = differentiate(lb.build(), types, { loss, wrt: wrt.map((i) => `x${i}`) });
+    const gradientGraph = lower(differentiated, { scatter: options.scatter ?? true, blocked: options.blocked ?? false });
     backward = await nodeRuntime.open(canonicalModel(gradientGraph), { optimization: 'disabled' });
-    const gradients = await backward.run(feeds);
+    return await use({ forward, backward, feeds, weights });
+  } finally {
+    await forward.release();
+    await backward?.release();
+  }
+}
 
-    for (const i of wrt) {
+/** The gradients of the plain sum of all outputs, one for each entry of `wrt`. */
+export async function gradientsOf(test: OpCase, options: CheckOptions = {}): Promise<Tensor<'float32'>[]> {
+  const ones = (dims: readonly number[]): Tensor<'float32'> =>
+    float32(dims, new Float32Array(sizeOf(dims)).fill(1));
+  return withSessions(test, options, ones, async ({ backward, feeds }) => {
+    const gradients = await backward.run(feeds);
+    return (test.wrt ?? [0]).map((i) => gradients[gradientName(`x${i}`)] as Tensor<'float32'>);
+  });
+}
+
+/**
+ * Compares the rule's gradient with the five-point central difference along random directions.
+ *
+ * The loss is a random linear form of the outputs, summed here in double precision, so that only the
+ * operator itself runs in float32. Also checks that each gradient has the shape of its value.
+ */
+export async function checkGradient(test: OpCase, seed = 1, options: CheckOptions = {}): Promise<void> {
+  const { tolerance = 2e-3, step = 0.02 } = options;
+  const random = generator(seed);
+  const weigh = (dims: readonly number[]): Tensor<'float32'> => randomTensor(random, dims);
+  await withSessions(test, options, weigh, async ({ forward, backward, feeds, weights }) => {
+    const gradients = await backward.run(feeds);
+    for (const i of test.wrt ?? [0]) {
       const x = test.inputs[i] as Tensor<'float32'>;
       const gradient = gradients[gradientName(`x${i}`)]!;
       if (gradient.dims.join() !== x.dims.join()) {
@@ -80,8 +118,12 @@ export async function checkGradient(test: OpCase, seed = 1, options: CheckOption
       const g = gradient.data as Float32Array;
       for (let trial = 0; trial < 2; trial++) {
         const v = randomTensor(random, x.dims).data;
+        /** The loss at x + h·v. */
         const at = async (h: number): Promise<number> => {
-          const moved = float32(x.dims, x.data.map((value, k) => value + h * v[k]!));
+          const moved = float32(
+            x.dims,
+            x.data.map((value, k) => value + h * v[k]!),
+          );
           const y = await forward.run({ ...feeds, [`x${i}`]: moved });
           let sum = 0;
           for (const [name, w] of weights) {
@@ -90,7 +132,9 @@ export async function checkGradient(test: OpCase, seed = 1, options: CheckOption
           }
           return sum;
         };
-        const numeric = (8 * ((await at(step)) - (await at(-step))) - ((await at(2 * step)) - (await at(-2 * step)))) / (12 * step);
+        const near = (await at(step)) - (await at(-step));
+        const far = (await at(2 * step)) - (await at(-2 * step));
+        const numeric = (8 * near - far) / (12 * step);
         let analytic = 0;
         let norm = 0;
         for (let k = 0; k < g.length; k++) {
@@ -106,10 +150,7 @@ export async function checkGradient(test: OpCase, seed = 1, options: CheckOption
         }
       }
     }
-  } finally {
-    await forward.release();
-    await backward?.release();
-  }
+  });
 }
 
 /** A small deterministic generator, uniform in [0, 1) (mulberry32). */
@@ -125,8 +166,16 @@ export function generator(seed: number): () => number {
 }
 
 /** Uniform in [low, high). */
-export function randomTensor(random: () => number, dims: readonly number[], low = -1, high = 1): Tensor<'float32'> {
-  return float32(dims, Float32Array.from({ length: sizeOf(dims) }, () => low + (high - low) * random()));
+export function randomTensor(
+  random: () => number,
+  dims: readonly number[],
+  low = -1,
+  high = 1,
+): Tensor<'float32'> {
+  return float32(
+    dims,
+    Float32Array.from({ length: sizeOf(dims) }, () => low + (high - low) * random()),
+  );
 }
 
 /** Values at least `gap` apart from each other, shuffled: for operators that pick a maximum. */
@@ -137,7 +186,10 @@ export function distinctTensor(random: () => number, dims: readonly number[], ga
     const j = Math.floor(random() * (i + 1));
     [order[i], order[j]] = [order[j]!, order[i]!];
   }
-  return float32(dims, Float32Array.from(order, (k) => (k - n / 2) * gap + gap / 3));
+  return float32(
+    dims,
+    Float32Array.from(order, (k) => (k - n / 2) * gap + gap / 3),
+  );
 }
 
 /** Uniform in [low, high) but at least `gap` away from each of `kinks`. */
