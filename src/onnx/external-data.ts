@@ -1,15 +1,15 @@
 /** Tensors whose bytes lie in files beside the model. */
 
 import { invalidTensor } from './invalid.ts';
-import type {
-  AttributeProto,
-  GraphProto,
-  ModelProto,
-  NodeProto,
-  SparseTensorProto,
-  TensorProto,
+import {
+  type AttributeProto,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  type SparseTensorProto,
+  type TensorProto,
+  TensorProto_DataLocation,
 } from './proto/onnx_pb.ts';
-import { TensorProto_DataLocation } from './proto/onnx_pb.ts';
 import { rawByteLength } from './tensor-codec.ts';
 
 /** Where the bytes of a tensor lie. The keys are those of the file format. */

@@ -25,10 +25,12 @@ const startsWith =
   ({ text }: FileStart): boolean =>
     text.startsWith(magic, offset);
 
+const zip = 'PK\x03\x04';
+
 const zipWith =
   (...entries: string[]) =>
   ({ text }: FileStart): boolean =>
-    text.startsWith('PK\x03\x04') && entries.some((entry) => text.includes(entry));
+    text.startsWith(zip) && entries.some((entry) => text.includes(entry));
 
 const fromTorch = 'Load it in PyTorch and export it with torch.onnx.export.';
 const fromTensorFlow = 'Convert it with tf2onnx.';
@@ -50,7 +52,7 @@ const signatures: readonly Signature[] = [
   { name: 'a Keras 3 archive', hint: fromKeras, matches: zipWith('model.weights.h5', 'config.json') },
   { name: 'a PyTorch archive', hint: fromTorch, matches: zipWith('data.pkl', 'constants.pkl') },
   { name: 'a NumPy archive', hint: notAModel, matches: zipWith('.npy') },
-  { name: 'a zip archive', hint: 'Unpack it and give the .onnx file inside.', matches: zipWith('') },
+  { name: 'a zip archive', hint: 'Unpack it and give the .onnx file inside.', matches: startsWith(zip) },
   {
     name: 'a Python pickle',
     hint: fromTorch,

@@ -9,6 +9,6 @@ test('any model comes back from its bytes as it was', () => {
     fc.property(randomModel, (model) => {
       expect(readModel(writeModel(model))).toEqual(model);
     }),
-    { seed: 11, numRuns: 400 },
+    { seed: 11, numRuns: 300 },
   );
 });

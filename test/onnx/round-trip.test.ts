@@ -1,19 +1,17 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { readModel } from '../../src/onnx/read.ts';
 import { writeModel } from '../../src/onnx/write.ts';
 import { compute } from './protos.ts';
 import { zoo } from './zoo.ts';
 
-/** Models of other writers (PyTorch) that the gradient tests keep. */
+/** Networks exported by PyTorch, which the gradient tests keep. */
 const fixtures = join(import.meta.dirname, '../fixtures/gradients');
-const exported = existsSync(fixtures)
-  ? readdirSync(fixtures)
-      .map((name): [string, string] => [name, join(fixtures, name, 'model.onnx')])
-      .filter(([, path]) => existsSync(path))
-      .map(([name, path]): [string, Uint8Array] => [name, readFileSync(path)])
-  : [];
+const exported = readdirSync(fixtures, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }): [string, Uint8Array] => [name, readFileSync(join(fixtures, name, 'model.onnx'))]);
 
 describe.each([...Object.entries(zoo), ...exported])('reading and writing %s', (_, bytes) => {
   const model = readModel(bytes);
@@ -26,8 +24,9 @@ describe.each([...Object.entries(zoo), ...exported])('reading and writing %s', (
   });
 
   test('is stable: the second reading equals the first', () => {
-    // Initializers that are not inputs need IR 4.
-    expect(readModel(written)).toEqual({ ...model, irVersion: Math.max(4, model.irVersion) });
-    expect(writeModel(readModel(written))).toEqual(written);
+    const again = readModel(written);
+    // Initializers that are not inputs need IR 4. (Weights are many: toEqual would take seconds.)
+    expect(isDeepStrictEqual(again, { ...model, irVersion: Math.max(4, model.irVersion) })).toBe(true);
+    expect(Buffer.compare(writeModel(again), written)).toBe(0);
   });
 });

@@ -1,0 +1,116 @@
+/** Model files on disk, with tensor data inside or beside them. */
+
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { NeuralCleanseError } from '../errors.ts';
+import type { ExternalStore } from '../onnx/external-data.ts';
+import type { Model } from '../onnx/graph.ts';
+import { readModel } from '../onnx/read.ts';
+import { maxModelBytes, tensorBytes, writeModel } from '../onnx/write.ts';
+import { openDataFolder } from './model-data-folder.ts';
+import { type FileContent, replaceFiles } from './replace-files.ts';
+
+export interface OpenedModel {
+  readonly model: Model;
+  /** As it was given. */
+  readonly path: string;
+  /** Size of the model file, without data files beside it. */
+  readonly bytes: number;
+  /**
+   * SHA-256 in hex of the model file. Where tensors lie in other files, of the model file followed by those tensors' bytes,
+   * so that different weights never share a hash.
+   */
+  readonly sha256: string;
+}
+
+/** Protobuf messages end at 2 GiB. */
+const maxFileBytes = 2 ** 31 - 1;
+
+/**
+ * Opens an ONNX model with its data files.
+ *
+ * @throws NeuralCleanseError MODEL_NOT_FOUND, MODEL_TOO_LARGE, EXTERNAL_DATA_MISSING, EXTERNAL_DATA_OUTSIDE, and what
+ *   {@link readModel} throws, with the path before the message
+ */
+export async function openModel(path: string): Promise<OpenedModel> {
+  const file = await readWhole(path);
+  const hash = createHash('sha256').update(file);
+  const folder = openDataFolder(dirname(path));
+  try {
+    const model = readModel(file, (reference, tensor) => {
+      const bytes = folder.read(reference, tensor);
+      hash.update(bytes);
+      return bytes;
+    });
+    return { model, path, bytes: file.byteLength, sha256: hash.digest('hex') };
+  } catch (error) {
+    if (error instanceof NeuralCleanseError) error.message = `${path}: ${error.message}`;
+    throw error;
+  } finally {
+    folder.close();
+  }
+}
+
+async function readWhole(path: string): Promise<Uint8Array> {
+  const notFound = (what: string, hint: string, cause?: unknown) =>
+    new NeuralCleanseError('MODEL_NOT_FOUND', `The model "${path}" ${what}.`, {
+      hint,
+      data: { path },
+      cause,
+    });
+  const unreadable = (cause: unknown): never => {
+    throw notFound('cannot be read', 'Check the path and its permissions.', cause);
+  };
+  const info = await stat(path).catch(unreadable);
+  if (info.isDirectory()) {
+    throw notFound(
+      'is a folder',
+      'Give the .onnx file; convert a TensorFlow SavedModel folder with tf2onnx.',
+    );
+  }
+  if (!info.isFile()) throw notFound('is not a regular file', 'Give the path of an .onnx file.');
+  if (info.size > maxFileBytes) {
+    throw new NeuralCleanseError('MODEL_TOO_LARGE', `The model "${path}" has ${info.size} bytes.`, {
+      hint: 'An ONNX file ends at 2 GiB; export it with external data.',
+      data: { path, bytes: info.size },
+    });
+  }
+  return readFile(path).catch(unreadable);
+}
+
+export interface SaveOptions {
+  /**
+   * Initializers of at least this many bytes go to a data file beside the model, `PATH.data`.
+   *
+   * @default none while one file can hold the model, else 1024
+   */
+  readonly externalFromBytes?: number;
+}
+
+/** Data begin at whole memory pages, so that they can be mapped (onnx.proto, TensorProto.external_data). */
+const pageBytes = 4096;
+
+/**
+ * Saves a model, replacing a file of that name in one step; a crash leaves the old file or the new one.
+ *
+ * With a data file there are two steps, the data first: a crash between them leaves the old model beside new data.
+ *
+ * @throws NeuralCleanseError FILE_NOT_WRITTEN; MODEL_TOO_LARGE if what cannot go to a data file (constants inside nodes)
+ *   is too much for one file
+ */
+export async function saveModel(path: string, model: Model, options: SaveOptions = {}): Promise<void> {
+  const fits = tensorBytes(model.graph) <= maxModelBytes;
+  const threshold = options.externalFromBytes ?? (fits ? Number.POSITIVE_INFINITY : 1024);
+  const parts: FileContent['parts'][number][] = [];
+  let end = 0;
+  const store: ExternalStore = (bytes) => {
+    if (bytes.byteLength < threshold || bytes.byteLength === 0) return undefined;
+    const offset = Math.ceil(end / pageBytes) * pageBytes;
+    parts.push({ offset, bytes });
+    end = offset + bytes.byteLength;
+    return { location: `${basename(path)}.data`, offset, length: bytes.byteLength };
+  };
+  const file: FileContent = { path, parts: [{ offset: 0, bytes: writeModel(model, store) }] };
+  await replaceFiles(parts.length > 0 ? [{ path: `${path}.data`, parts }, file] : [file]);
+}
