@@ -148,6 +148,7 @@ describe('Einsum', () => {
     ['...i', [2, 3]],
     [' b i , i j -> b j ', [2, 3], [3, 2]],
     ['bij,bjk->bik', [2, 3, 2], [1, 2, 3]],
+    ['bij,bjk,bkl->bil', [2, 3, 2], [1, 2, 3], [1, 3, 2]],
   ] as [string, ...number[][]][])('%s', async (equation, ...shapes) => {
     const random = generator(5);
     const inputs = shapes.map((dims) => randomTensor(random, dims));

@@ -10,7 +10,7 @@ const size = fc.integer({ min: 1, max: 4 });
 const seed = fc.integer({ min: 0, max: 1e6 });
 const spatial = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 3 });
 
-/** Few and nearly equal elements have a small variance, where differences are inaccurate: a large ε keeps functions smooth. */
+/** Few elements may have a small variance, where differences are inaccurate: a large ε keeps the function smooth. */
 const epsilon = fc.constantFrom(0.1, 0.5);
 
 describe('BatchNormalization', () => {

@@ -76,6 +76,18 @@ describe.each(transformations)('Resize, %s', (transformation) => {
 });
 
 describe('Resize', () => {
+  it.each(roundings)(
+    'finds the neighbour ONNX Runtime finds a rounding error below one half, %s',
+    async (rounding) => {
+      const attributes = {
+        coordinate_transformation_mode: string('half_pixel_symmetric'),
+        nearest_mode: string(rounding),
+      };
+      const x = randomTensor(generator(5), [1, 1, 2, 1]);
+      await checkGradient({ op: 'Resize', attributes, inputs: [x, null, floatList([1, 1, 0.75, 1])] });
+    },
+  );
+
   it.each(['nearest', 'linear'])('resizes only the listed axes, %s', async (mode) => {
     const x = randomTensor(generator(1), [2, 3, 4, 5]);
     const attributes = { mode: string(mode), axes: ints([-1, 2]) };

@@ -16,8 +16,8 @@ export const aroundAxis = (shape: readonly number[], axis: number): Rows => [
 /**
  * Multiplies every vector along an axis from the left: `value [.., n, ..] -> W · value [to]`.
  *
+ * @param value any number of axes may stand for the mapped one; those before and after it are as in `to`
  * @param matrix W [to[axis], n], row-major
- * @param value the axes before and after are those of `to`; any number of axes may stand for the mapped one
  */
 export function mapAxis(
   b: GraphBuilder,

@@ -13,7 +13,7 @@ export const indexingRules: Pick<RuleFamily<'movement'>, Indexing> = {
   // y = x[starts:ends:steps]; dx = dy there and 0 elsewhere
   Slice: (c) => [() => unslice(c.b, c.dy(), slicedRanges(c), c.xShape())],
 
-  // y [A.., I.., B..] = x[.., indices [I..], ..] with x [A.., D, B..]; dx[d] = Σ dy over the places where index is d
+  // y [A.., I.., B..] = x[.., indices [I..], ..] with x [A.., D, B..]; dx[d] = Σ dy over the places whose index is d
   Gather: (c) => {
     const shape = c.xShape();
     const axis = c.axis(c.int('axis', 0), shape.length);
@@ -57,7 +57,7 @@ export const indexingRules: Pick<RuleFamily<'movement'>, Indexing> = {
     return [() => c.b.op('ScatterND', [c.b.fill(shape, 0), c.x(1), c.dy()], attributes)];
   },
 
-  // values, indices = the k largest along axis; dx = dy at those indices (no two alike, so nothing adds up) and 0 elsewhere
+  // values, indices = the k largest along axis; dx = dy at those indices, no two of them alike, and 0 elsewhere
   TopK: (c) => {
     const shape = c.xShape();
     const axis = c.axis(c.int('axis', -1), shape.length);

@@ -8,7 +8,8 @@ import { type InputGradients, type RuleContext, unbroadcast } from '../rule.ts';
 import { range, view } from './shape.ts';
 
 export const linalgRules: RuleFamily<'linalg'> = {
-  // Y [M,N] = α A' B' + β C with A' = A or Aᵀ;  dA' = α dY B'ᵀ,  dB' = α A'ᵀ dY,  dC = β dY summed where C was broadcast
+  // Y [M,N] = α A' B' + β C with A' = A or Aᵀ, B' = B or Bᵀ
+  // dA' = α dY B'ᵀ,  dB' = α A'ᵀ dY,  dC = β dY summed where C was broadcast
   Gemm: (c) => {
     const { b } = c;
     const [a, w, dy] = [c.x(0), c.x(1), c.dy()];
@@ -96,10 +97,10 @@ interface Labelled {
 }
 
 /**
- * The gradient of one operand of an Einsum: the product of dy and the other operands, summed over all labels but its own.
+ * The gradient of one operand of an Einsum: dy times the other operands, summed over all labels but its own.
  *
- * Its axes that no factor has in full length (summed away or broadcast in the forward product) are made by expanding; its axes of length 1
- * that were broadcast are summed.
+ * Axes of it that no factor has in full length were summed away or broadcast against: these are made by expanding.
+ * Axes of length 1 that were broadcast are summed.
  */
 function contraction(b: GraphBuilder, factors: readonly Labelled[], to: Labelled): string {
   const has = (factor: Labelled, label: string, size: number) =>
@@ -121,9 +122,10 @@ function contraction(b: GraphBuilder, factors: readonly Labelled[], to: Labelled
 const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
 
 /**
- * The equation with one letter an axis: an ellipsis becomes letters of its own (the same number in every term, as ONNX Runtime
- * demands), and an implicit output is written out: the axes of the ellipsis, then the labels that occur once, in the order
- * of {@link letters}.
+ * The equation with one letter an axis.
+ *
+ * An ellipsis becomes letters of its own, the same number in every term, as ONNX Runtime demands. An implicit output is
+ * written out: the axes of the ellipsis, then the labels that occur once, in the order of {@link letters}.
  */
 function equation(c: RuleContext): { terms: string[]; output: string } {
   const [operands = '', output] = c.string('equation', '').replaceAll(' ', '').split('->');

@@ -4,6 +4,7 @@ import { sizeOf } from '../../onnx/tensor.ts';
 import type { RuleFamily } from '../operators.ts';
 import { type InputGradients, type RuleContext, unbroadcast } from '../rule.ts';
 import { mapAxis } from './axis-map.ts';
+import { finite } from './elementwise.ts';
 import { range, view } from './shape.ts';
 
 export const normalizationRules: RuleFamily<'normalization'> = {
@@ -29,14 +30,14 @@ export const normalizationRules: RuleFamily<'normalization'> = {
 
   GroupNormalization: (c) => standardizedGroups(c, c.int('num_groups', 1)),
 
-  // y = x / n with n = ‖x‖₂:  dx = (dy − y Σ dy·y) / n;   with n = ‖x‖₁:  dx = (dy − sign(x) Σ dy·y) / n;   0 where n = 0
+  // y = x / ‖x‖, 0 for the zero vector:  dx = (dy − d Σ dy·y) / ‖x‖ with d = y for L2, sign(x) for L1
   LpNormalization: (c) => {
     const { b } = c;
     const axis = c.axis(c.int('axis', -1), c.xShape().length);
     const p = c.int('p', 2);
     if (p !== 1 && p !== 2) throw c.unsupported(`its norm is L${p}`);
     const norm = b.reduce(p === 1 ? 'ReduceL1' : 'ReduceL2', c.x(), [axis], true);
-    const inverse = b.where(b.op('Greater', [norm, b.scalar(0)]), b.op('Reciprocal', [norm]), b.scalar(0));
+    const inverse = finite(b, b.op('Reciprocal', [norm]));
     const direction = p === 1 ? b.op('Sign', [c.x()]) : c.y();
     const along = b.reduceSum(b.mul(c.dy(), c.y()), [axis], true);
     return [() => b.mul(b.sub(c.dy(), b.mul(direction, along)), inverse)];

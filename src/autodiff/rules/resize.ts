@@ -111,9 +111,10 @@ const interpolations: Readonly<Record<string, (c: RuleContext) => (x: number, si
   },
 };
 
+/** The neighbour of position x (`nearest_mode`); the half is added in float32, as ONNX Runtime's CPU build does. */
 const nearestModes: Readonly<Record<string, (x: number) => number>> = {
-  round_prefer_floor: (x) => Math.ceil(x - 0.5),
-  round_prefer_ceil: (x) => Math.floor(x + 0.5),
+  round_prefer_floor: (x) => Math.ceil(fround(x - 0.5)),
+  round_prefer_ceil: (x) => Math.floor(fround(x + 0.5)),
   floor: Math.floor,
   ceil: Math.ceil,
 };
@@ -124,7 +125,7 @@ const tapsAround = (x: number, reach: number, kernel: (distance: number) => numb
     .map((k) => Math.floor(x) + 1 - reach + k)
     .map((i) => [i, kernel(Math.abs(x - i))]);
 
-/** Cubic convolution at distance d ≤ 2. R. Keys, IEEE Trans. ASSP 29(6), 1981, eq. 15 with the coefficient a left free. */
+/** Cubic convolution at distance d ≤ 2: R. Keys, IEEE Trans. ASSP 29(6), 1981, with the coefficient a left free. */
 const cubicKernel =
   (a: number) =>
   (d: number): number =>

@@ -1,6 +1,6 @@
 /**
- * Selecting elements along an axis (Slice, Gather, Pad by reflection, nearest Resize) is linear; its transpose puts the
- * gradients back where the elements came from and adds up those of one element.
+ * Selecting elements along an axis (Slice, Gather, Pad by reflection) is linear; its transpose puts the gradients back
+ * where the elements came from and adds up those of one element.
  *
  * A scatter would do, but adding atomically is not deterministic on a GPU. Where the selection is known beforehand, the
  * transpose is therefore written with Pad, Gather or MatMul.
@@ -70,13 +70,20 @@ function dilate(
   return b.reshape(dilated, shape.with(axis, shape[axis]! * step));
 }
 
+/** Elements of the largest matrix that is worth its multiplications (1 MB). */
+const largestMatrix = 2 ** 18;
+
+/** From this many contiguous numbers on, copying rows beats multiplying them (measured with ONNX Runtime on a CPU). */
+const longRow = 16;
+
 /**
  * Transpose of `y = x[…, indices, …]` along one axis, for indices known beforehand: `dy -> dx [to]`.
  *
- * Indices in steps are a slice. Elements taken at most once are gathered back, with an element of zeros for those not taken.
- * Duplicates are added by a matrix of zeros and ones while it is small, which also is faster than gathering single numbers.
+ * Indices at equal steps are a slice. Elements taken at most once are gathered back, with an element of zeros for those
+ * not taken. Duplicates are added by a matrix of zeros and ones while it is small; that also moves single numbers faster
+ * than a gather does.
  *
- * @param dy its axes before and after the selected one are those of x; any number of axes may stand for the selected one
+ * @param dy any number of axes may stand for the selected one; those before and after it are as in x
  * @param indices in [0, to[axis]); duplicates add up
  */
 export function ungather(
@@ -111,15 +118,10 @@ export function ungather(
   return scatter(b, dy, b.constant(int64([n], indices)), n, to, axis);
 }
 
-/** Elements of the largest matrix that is worth its multiplications (1 MB). */
-const largestMatrix = 2 ** 18;
-
-/** From this many contiguous numbers on, copying rows beats multiplying them (measured with ONNX Runtime on a CPU). */
-const longRow = 16;
-
 /**
- * {@link ungather} for `n` indices that only the running graph knows, negative ones counted from the end: a scatter, which
- * is not deterministic on a GPU.
+ * {@link ungather} for `n` indices that only the running graph knows, negative ones counted from the end.
+ *
+ * Not deterministic on a GPU where indices repeat.
  */
 export function scatter(
   b: GraphBuilder,
