@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { softwareGpu } from './test/support/chromium.ts';
 
 export default defineConfig({
   test: {
@@ -7,6 +8,10 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Sessions run in-process and use one thread each; more workers than cores only add noise.
     maxWorkers: 2,
+    globalSetup: ['./test/support/chromium.ts'],
+    env: softwareGpu,
+    // The processes of a pool inherit this and so run the sources.
+    execArgv: ['--import', new URL('./test/support/typescript.js', import.meta.url).href],
     reporters: process.env.CI ? ['default'] : ['default'],
   },
 });

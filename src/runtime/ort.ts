@@ -54,7 +54,7 @@ class OrtSession implements Session {
   private readonly ort: Ort;
   private readonly session: InferenceSession;
   private readonly queue: Queue;
-  private released = false;
+  private released: Promise<void> | undefined;
 
   constructor(ort: Ort, session: InferenceSession, options: OrtSessionOptions, queue: Queue) {
     this.ort = ort;
@@ -71,12 +71,12 @@ class OrtSession implements Session {
     return this.session.outputNames;
   }
 
-  run(feeds: Feeds, outputs: readonly string[] = this.outputNames): Promise<Fetches> {
+  async run(feeds: Feeds, outputs: readonly string[] = this.outputNames): Promise<Fetches> {
+    if (this.released) throw new NeuralCleanseError('RUNTIME_FAILED', 'The session was released.');
     return this.queue.run(() => this.runOnce(feeds, outputs));
   }
 
   private async runOnce(feeds: Feeds, outputs: readonly string[]): Promise<Fetches> {
-    if (this.released) throw new NeuralCleanseError('RUNTIME_FAILED', 'The session was released.');
     try {
       const inputs = Object.entries(feeds).map(([name, tensor]) => [name, this.toOrt(tensor)] as const);
       const results = await this.session.run(Object.fromEntries(inputs), [...outputs]);
@@ -95,10 +95,9 @@ class OrtSession implements Session {
     );
   }
 
-  async release(): Promise<void> {
-    if (this.released) return;
-    this.released = true;
-    await this.queue.run(() => this.session.release());
+  release(): Promise<void> {
+    this.released ??= this.queue.run(() => this.session.release());
+    return this.released;
   }
 }
 

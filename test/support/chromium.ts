@@ -28,6 +28,9 @@ export function setup(): void {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     renameSync(staging, unpacked);
+  } catch (error) {
+    // Another run of the tests may have been first.
+    if (!existsSync(unpacked)) throw error;
   } finally {
     rmSync(staging, { recursive: true, force: true });
   }
