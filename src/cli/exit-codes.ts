@@ -1,0 +1,35 @@
+/** What the process returns to the shell. */
+
+import type { ErrorCode } from '../errors.ts';
+
+export const exitCodes = {
+  /** No patch backdoor found, or a command that has no verdict did its work. */
+  ok: 0,
+  /** A finding at or above --fail-on. */
+  finding: 1,
+  /** Failed, incomplete or inconclusive. */
+  failed: 2,
+  /** Model or operator not supported. */
+  unsupported: 3,
+  usage: 4,
+} as const;
+
+const unsupported: ReadonlySet<ErrorCode> = new Set([
+  'MODEL_NOT_ONNX',
+  'OPSET_UNSUPPORTED',
+  'OPERATOR_UNSUPPORTED',
+  'ATTRIBUTE_UNSUPPORTED',
+  'SHAPE_UNRESOLVED',
+  'NOT_DIFFERENTIABLE',
+  'INPUT_NOT_FLOAT',
+  'MODEL_SEVERAL_INPUTS',
+  'MODEL_SEVERAL_OUTPUTS',
+  'NOT_A_CLASSIFIER',
+  'REBATCH_FAILED',
+]);
+
+/** The exit code of an error. */
+export function exitCodeOf(code: ErrorCode): number {
+  if (code === 'USAGE') return exitCodes.usage;
+  return unsupported.has(code) ? exitCodes.unsupported : exitCodes.failed;
+}

@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+/** The command line. Each command lives in a file of its own. */
+
+import { Command, CommanderError } from 'commander';
+import { exitCodes } from './exit-codes.ts';
+import { inspectCommand } from './inspect.ts';
+import { fail } from './output.ts';
+import { version } from './version.ts';
+
+const program = new Command('neural-cleanse')
+  .description('Vets image classifiers for patch backdoors.')
+  .version(version)
+  .showHelpAfterError('(add --help for the options)')
+  .exitOverride();
+
+inspectCommand(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError)
+    process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  else fail(error);
+}
