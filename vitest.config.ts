@@ -11,7 +11,7 @@ export default defineConfig({
     globalSetup: ['./test/support/chromium.ts'],
     env: softwareGpu,
     // The processes of a pool inherit this and so run the sources.
-    execArgv: ['--import', new URL('./test/support/typescript.js', import.meta.url).href],
-    reporters: process.env.CI ? ['default'] : ['default'],
+    execArgv: ['--import', import.meta.resolve('tsx')],
+    reporters: ['default', ['json', { outputFile: 'node_modules/.cache/vitest.json' }]],
   },
 });

@@ -1,7 +1,7 @@
 /**
  * Memory of the process while sessions come and go: opens, runs and releases a 4 MB graph again and again.
  *
- *     node --import ./test/support/typescript.js bench/session-memory.ts [cycles] [every] [provider]
+ *     npm run bench:memory -- [cycles] [every] [provider]
  */
 
 import { GraphBuilder } from '../src/onnx/builder.ts';

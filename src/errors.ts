@@ -58,6 +58,12 @@ export const errorCodes = {
   TRIGGERS_NOT_FOUND: 'a folder holds no saved trigger, or not the one asked for',
   TRIGGERS_AMBIGUOUS: 'a folder holds several saved triggers for one label',
   NORMS_INVALID: 'a label has an L1 norm that is no size of a mask, or several',
+  // Run folders
+  RUN_EXISTS: 'the folder holds a run, and it was not asked to be resumed',
+  RUN_MISMATCH: 'the folder holds a run of another model, other data or other settings',
+  RUN_CORRUPT: 'a line of the log of a run cannot be read',
+  RUN_BUSY: 'another process works in the run folder',
+  RUN_NOT_WRITTEN: 'the run folder cannot be written to',
   // Command line
   USAGE: 'the command line is wrong',
   INTERNAL: 'a fault of this program',
@@ -91,7 +97,8 @@ export class NeuralCleanseError extends Error {
   readonly data: Readonly<Record<string, unknown>>;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    const where = details.op === undefined ? '' : ` [${details.op}${details.node ? ` node "${details.node}"` : ''}]`;
+    const where =
+      details.op === undefined ? '' : ` [${details.op}${details.node ? ` node "${details.node}"` : ''}]`;
     const hint = details.hint === undefined ? '' : ` ${details.hint}`;
     super(`${message}${where}${hint}`, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
