@@ -6,6 +6,7 @@ import { checkGraph } from '../onnx/check.ts';
 import type { Dim, Graph, Model, ValueInfo } from '../onnx/graph.ts';
 import { float32, isFloat, sizeOf } from '../onnx/tensor.ts';
 import { foldBatchNormalization } from '../passes/fold-batch-norm.ts';
+import { prefixNames } from '../passes/prefix-names.ts';
 import { rebatch } from '../passes/rebatch.ts';
 import { specialize } from '../passes/specialize.ts';
 import { type Probe, probe } from '../runtime/probe.ts';
@@ -25,7 +26,7 @@ export interface ImageInput {
 }
 
 export interface Classifier {
-  /** Canonical form: opset 21, float32, first dimension free; outputs are {@link scores} and {@link logits}. */
+  /** Canonical form: opset 21, float32, first dimension free, names under {@link modelPrefix}; outputs are {@link scores} and {@link logits}. */
   readonly graph: Graph;
   readonly input: ImageInput;
   readonly classes: number;
@@ -47,6 +48,9 @@ export interface PrepareOptions {
   readonly keepBatchNormalization?: boolean;
   readonly session?: SessionOptions;
 }
+
+/** Stands before every value name of a prepared model, so that graphs built around it never clash with its names. */
+export const modelPrefix = 'model/';
 
 /** Dimensions of a batch of `n` images as the model takes them. */
 export const batchDims = (input: ImageInput, n: number): number[] =>
@@ -94,8 +98,16 @@ export async function prepareClassifier(
   const inputs = [
     { name: input.name, dtype: 'float32' as const, dims: ['N', ...batchDims(input, 1).slice(1)] },
   ];
-  const finished = checkGraph({ ...flat.graph, inputs, outputs }, { pass: 'prepareClassifier' });
-  return { graph: finished, input, classes, scores, logits: flat.scores, head, exportedBatch };
+  const named = prefixNames({ ...flat.graph, inputs, outputs }, modelPrefix);
+  return {
+    graph: checkGraph(named, { pass: 'prepareClassifier' }),
+    input: { ...input, name: modelPrefix + input.name },
+    classes,
+    scores: modelPrefix + scores,
+    logits: modelPrefix + flat.scores,
+    head,
+    exportedBatch,
+  };
 }
 
 interface DeclaredInput {

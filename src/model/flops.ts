@@ -4,9 +4,28 @@ import type { ValueTypes } from '../autodiff/rule.ts';
 import type { Graph, Node } from '../onnx/graph.ts';
 import { sizeOf } from '../onnx/tensor.ts';
 
+/** Operators that compute nothing. */
+const views: ReadonlySet<string> = new Set([
+  'Cast',
+  'Concat',
+  'Dropout',
+  'Expand',
+  'Flatten',
+  'Gather',
+  'Identity',
+  'Pad',
+  'Reshape',
+  'Slice',
+  'Split',
+  'Squeeze',
+  'Tile',
+  'Transpose',
+  'Unsqueeze',
+]);
+
 /**
  * Floating-point operations of one run: two for each multiply-add of convolutions and matrix products, one for each
- * element any other operator makes.
+ * element any other operator makes, none for operators that only move elements.
  *
  * @param types shapes at the batch size of interest
  */
@@ -31,6 +50,6 @@ function nodeFlops(node: Node, shape: (name: string | undefined) => readonly num
     case 'MatMul':
       return 2 * made * (x.at(-1) ?? 1);
     default:
-      return made;
+      return views.has(node.op) ? 0 : made;
   }
 }

@@ -5,7 +5,7 @@ import { hasRule } from '../autodiff/rules/index.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import type { Model, ValueInfo } from '../onnx/graph.ts';
 import { canonicalModel } from '../onnx/model.ts';
-import { float32, sizeOf } from '../onnx/tensor.ts';
+import { float32, isFloat, sizeOf } from '../onnx/tensor.ts';
 import { specialize } from '../passes/specialize.ts';
 import { probe } from '../runtime/probe.ts';
 import type { Feeds, Provider, Runtime, Session, SessionOptions } from '../runtime/session.ts';
@@ -74,7 +74,7 @@ export async function inspectModel(
     producer: model.producer,
     inputs: model.graph.inputs,
     outputs: model.graph.outputs,
-    parameters: [...model.graph.initializers.values()].reduce((n, t) => n + sizeOf(t.dims), 0),
+    parameters: countParameters(model),
     operators: countOperators(canonicalize(model)),
   };
   const nothing = { classifier: undefined, flops: undefined, step: undefined, notices: [] };
@@ -90,6 +90,12 @@ export async function inspectModel(
       return { ...base, ...nothing, problems: [error] };
     throw error;
   }
+}
+
+/** Float elements among the constants; axes, shapes and indices are no parameters. */
+function countParameters({ graph }: Model): number {
+  const floats = [...graph.initializers.values()].filter((tensor) => isFloat(tensor.dtype));
+  return floats.reduce((n, tensor) => n + sizeOf(tensor.dims), 0);
 }
 
 function countOperators({ graph }: Model): OperatorCount[] {
