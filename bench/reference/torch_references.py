@@ -364,7 +364,7 @@ class Settle(TorchFunctionMode):
         windows = windows.unfold(2, kernel, stride).unfold(3, kernel, stride).flatten(4)
         top = windows.amax(4, keepdim=True)
         second = windows.masked_fill(windows == top, -torch.inf).amax(4, keepdim=True)
-        # Less for the many windows of early layers, which have smaller errors: no weights would do for all of them.
+        # Less for the many windows of early layers, where errors are smaller and no weights would do for all.
         count = top[:, 0].numel()
         near = (top > 0) & (top - second < min(self.TIE, 0.5 / count) * values.std())
         return near.sum((0, 2, 3, 4)).nonzero().flatten().tolist()

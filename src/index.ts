@@ -1,0 +1,41 @@
+/**
+ * neural-cleanse: vets image classifiers for patch backdoors.
+ *
+ * The steps of a scan, each usable alone: open a model and images, prepare the classifier, find the preprocessing, invert
+ * labels over a pool, look for outliers, conclude.
+ */
+
+export { differentiate, gradientName, type GradientOptions } from './autodiff/gradient.ts';
+export { crossEntropy, crossEntropyFromProbabilities } from './autodiff/losses.ts';
+export { findObstacles } from './autodiff/obstacles.ts';
+export { type DifferentiableOperator, operatorFamilies } from './autodiff/operators.ts';
+export { type ImageSet, imageSet, subset } from './data/dataset.ts';
+export { openDataset } from './data/files.ts';
+export { type OpenedModel, openModel, saveModel } from './data/model-file.ts';
+export { type Preprocess, parsePreprocess, preprocessPresets } from './data/preprocess.ts';
+export { sampleImages } from './data/sample.ts';
+export { type Inversion, Inverter } from './detect/invert.ts';
+export { type InversionShared, invertTask } from './detect/invert-task.ts';
+export { findOutliers, madOutliers, type Outliers } from './detect/outliers.ts';
+export { Predictor } from './detect/predictor.ts';
+export { type PreflightReport, runPreflight } from './detect/preflight.ts';
+export { type InversionSettings, presets } from './detect/presets.ts';
+export { type ScanOutcome, scanLabels } from './detect/scan.ts';
+export { splitSamples } from './detect/split.ts';
+export { type Conclusion, decideVerdict, type Verdict, verdicts } from './detect/verdict.ts';
+export { type ErrorCode, errorCodes, NeuralCleanseError } from './errors.ts';
+export { type Classifier, type PrepareOptions, prepareClassifier } from './model/classifier.ts';
+export { compileGradient } from './model/compile.ts';
+export { type Inspection, inspectModel } from './model/inspect.ts';
+export { GraphBuilder } from './onnx/builder.ts';
+export { checkGraph } from './onnx/check.ts';
+export type { Graph, Model, Node } from './onnx/graph.ts';
+export { readModel } from './onnx/read.ts';
+export type { Tensor } from './onnx/tensor.ts';
+export { writeModel } from './onnx/write.ts';
+export { nodeRuntime } from './runtime/node.ts';
+export { createPool } from './runtime/pool.ts';
+export { type Provider, providers, type Runtime, type Session } from './runtime/session.ts';
+export { cornerBox, noiseSquare, solidSquare } from './triggers/patterns.ts';
+export { stamp } from './triggers/stamp.ts';
+export { l1Norm, makeTrigger, massInside, type Trigger } from './triggers/trigger.ts';
