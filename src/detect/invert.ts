@@ -1,0 +1,225 @@
+/** Reverse-engineers, for one label after the other, the smallest trigger that makes a classifier answer that label. */
+
+import { toBatch } from '../data/batch.ts';
+import type { ImageSet } from '../data/dataset.ts';
+import type { Preprocess } from '../data/preprocess.ts';
+import { NeuralCleanseError } from '../errors.ts';
+import type { Classifier } from '../model/classifier.ts';
+import { float32 } from '../onnx/tensor.ts';
+import type { Runtime, Session, SessionOptions } from '../runtime/session.ts';
+import { throwIfCancelled } from '../runtime/task.ts';
+import { l1Norm, type Trigger } from '../triggers/trigger.ts';
+import { openInversion, parameterDims, updatedName } from './inversion-graph.ts';
+import { type CurvePoint, LabelRun, stateNames } from './label-run.ts';
+import { Predictor } from './predictor.ts';
+import type { InversionSettings } from './presets.ts';
+import type { StopReason } from './schedule.ts';
+import type { SampleSplit } from './split.ts';
+import { wilsonUpper } from './statistics.ts';
+
+/** What the inversion of one label found. */
+export interface Inversion {
+  readonly label: number;
+  readonly start: number;
+  /**
+   * `reversed`: `trigger` passed the ASR threshold. `censored`: nothing did, and `trigger` is the last state, whose norm
+   * means nothing.
+   */
+  readonly status: 'reversed' | 'censored';
+  readonly trigger: Trigger;
+  /** Norm of the mask, in pixels. */
+  readonly l1: number;
+  /** Share of the held-out images of other classes that the frozen trigger turns into the label. */
+  readonly asr: number;
+  /** Steps of the schedule. */
+  readonly steps: number;
+  /** Mini-batches with an update. */
+  readonly gradientSteps: number;
+  readonly stopped: StopReason;
+  readonly curve: readonly CurvePoint[];
+  readonly seconds: number;
+  /** Milliseconds inside ONNX Runtime. */
+  readonly runtimeMs: number;
+}
+
+export interface InversionProgress {
+  readonly label: number;
+  readonly start: number;
+  readonly step: number;
+  readonly l1: number;
+  readonly asr: number;
+}
+
+export interface InvertRequest {
+  readonly label: number;
+  /** @default 0 */
+  readonly start?: number;
+  readonly seed: number;
+}
+
+/** A mask must shrink by this factor to be kept as another candidate: all of them may have to be judged. */
+const worthKeeping = 0.97;
+
+/** Progress is reported every so many updates. */
+const reportEvery = 10;
+
+/** Opens the sessions once and inverts any number of labels with them. */
+export class Inverter {
+  private readonly session: Session;
+  private readonly predictor: Predictor;
+  private readonly classifier: Classifier;
+  private readonly settings: InversionSettings;
+  private readonly images: ImageSet;
+  private readonly split: SampleSplit;
+
+  private constructor(
+    session: Session,
+    predictor: Predictor,
+    options: Pick<InverterOptions, 'classifier' | 'settings' | 'images' | 'split'>,
+  ) {
+    this.session = session;
+    this.predictor = predictor;
+    this.classifier = options.classifier;
+    this.settings = options.settings;
+    this.images = options.images;
+    this.split = options.split;
+  }
+
+  static async open(runtime: Runtime, options: InverterOptions): Promise<Inverter> {
+    const { classifier, preprocess, settings, session = {} } = options;
+    const graphOptions = { ...settings, preprocess, labels: 1 };
+    const step = await openInversion(runtime, classifier, graphOptions, session);
+    try {
+      return new Inverter(step, await Predictor.open(runtime, classifier, preprocess, session), options);
+    } catch (error) {
+      await step.release();
+      throw error;
+    }
+  }
+
+  /**
+   * Inverts one label. The result depends on the request, the samples and the settings alone.
+   *
+   * @throws NeuralCleanseError LOGITS_NAN, CANCELLED, RUNTIME_FAILED
+   */
+  async invert(
+    request: InvertRequest,
+    signal: AbortSignal,
+    report: (progress: InversionProgress) => void = () => {},
+  ): Promise<Inversion> {
+    const began = performance.now();
+    const { label, start = 0, seed } = request;
+    const { settings } = this;
+    const run = new LabelRun(this.classifier, {
+      label,
+      start,
+      seed,
+      settings,
+      images: settings.excludeTarget ? this.split.without(this.split.train, label) : this.split.train,
+    });
+    // Masks that passed while the parameters moved, each clearly smaller than the one before
+    const candidates: Trigger[] = [];
+    let runtimeMs = 0;
+    while (!run.done) {
+      throwIfCancelled(signal);
+      const stepBegan = performance.now();
+      const improved = await this.step(run);
+      runtimeMs += performance.now() - stepBegan;
+      if (improved) {
+        const trigger = run.trigger();
+        const last = candidates.at(-1);
+        if (settings.judge === 'moving' || !last || l1Norm(trigger) < worthKeeping * l1Norm(last))
+          candidates.push(trigger);
+      }
+      const last = run.curve.at(-1);
+      if (last && run.updates % reportEvery === 0) {
+        report({ label, start, step: run.schedule.step, l1: last.norm, asr: last.asr });
+      }
+    }
+    const judgeBegan = performance.now();
+    const judged = await this.judge(candidates.reverse(), run);
+    runtimeMs += performance.now() - judgeBegan;
+    return {
+      label,
+      start,
+      ...judged,
+      l1: l1Norm(judged.trigger),
+      steps: run.schedule.step,
+      gradientSteps: run.updates,
+      stopped: run.schedule.stopped ?? 'steps',
+      curve: run.curve,
+      seconds: (performance.now() - began) / 1000,
+      runtimeMs,
+    };
+  }
+
+  /**
+   * Chooses among the masks that passed, smallest first: the first whose frozen trigger passes on held-out images, or,
+   * for `moving`, the first. If there is none, the last state stands for a censored label.
+   */
+  private async judge(
+    candidates: readonly Trigger[],
+    run: LabelRun,
+  ): Promise<Pick<Inversion, 'status' | 'trigger' | 'asr'>> {
+    const heldOut = this.split.without(this.split.heldOut, run.label);
+    for (const trigger of candidates) {
+      const asr = await this.predictor.attackSuccessRate(this.images, heldOut, trigger, run.label);
+      const { attackSuccThreshold } = run.schedule.config;
+      const passes =
+        this.settings.judge === 'moving' || wilsonUpper(asr, heldOut.length) >= attackSuccThreshold;
+      if (passes) return { status: 'reversed', trigger, asr };
+    }
+    const trigger = run.trigger();
+    const asr = await this.predictor.attackSuccessRate(this.images, heldOut, trigger, run.label);
+    return { status: 'censored', trigger, asr };
+  }
+
+  /** One update of the trigger; returns whether a step of the schedule ended with a new best. */
+  private async step(run: LabelRun): Promise<boolean> {
+    const { classes } = this.classifier;
+    const dims = parameterDims(this.classifier, this.settings.upsample);
+    const batch = toBatch(this.images, run.nextBatch(), 'NCHW');
+    const target = new Float32Array(classes);
+    target[run.label] = 1;
+    const feeds = {
+      images: { ...batch, dims: [1, ...batch.dims] },
+      targets: float32([1, 1, classes], target),
+      cost: float32([1], [run.cost]),
+      rate: float32([1], [run.rate]),
+      ...Object.fromEntries(
+        stateNames.map((name) => [
+          name,
+          float32([1, ...(name.endsWith('mask') ? dims.mask : dims.pattern)], run.state.get(name)!),
+        ]),
+      ),
+    };
+    const results = await this.session.run(feeds);
+    const scalar = (name: string): number => (results[name]!.data as Float32Array)[0]!;
+    const crossEntropy = scalar('cross_entropy');
+    if (!Number.isFinite(crossEntropy)) {
+      throw new NeuralCleanseError(
+        'LOGITS_NAN',
+        `The loss of label ${run.label} became ${crossEntropy} after ${run.updates} updates.`,
+        {
+          hint: 'The model overflows on stamped images; check its preprocessing with --preprocess, or the model itself.',
+        },
+      );
+    }
+    for (const name of stateNames) run.state.set(name, results[updatedName(name)]!.data as Float32Array);
+    return run.record({ asr: scalar('asr'), norm: scalar('norm'), crossEntropy });
+  }
+
+  async release(): Promise<void> {
+    await this.session.release();
+    await this.predictor.release();
+  }
+}
+
+export interface InverterOptions {
+  readonly classifier: Classifier;
+  readonly preprocess: Preprocess;
+  readonly settings: InversionSettings;
+  readonly images: ImageSet;
+  readonly split: SampleSplit;
+  readonly session?: SessionOptions;
+}

@@ -1,0 +1,164 @@
+/** The state of one label's inversion between steps. */
+
+import type { Classifier } from '../model/classifier.ts';
+import { sizeOf } from '../onnx/tensor.ts';
+import type { Trigger } from '../triggers/trigger.ts';
+import {
+  momentName,
+  type Parameter,
+  parameterDims,
+  parameterName,
+  parameters,
+  tanhMargin,
+  updatedName,
+} from './inversion-graph.ts';
+import { triggerFromPlanes } from './predictor.ts';
+import type { InversionSettings } from './presets.ts';
+import { type RandomStream, randomStream } from './random.ts';
+import { advance, createSchedule, type ScheduleState } from './schedule.ts';
+
+/** One step as the report draws it. */
+export interface CurvePoint {
+  readonly step: number;
+  /** Of the mini-batches, while the parameters moved. */
+  readonly asr: number;
+  /** Norm that the loss weighs: L1 in pixels by default. */
+  readonly norm: number;
+  readonly crossEntropy: number;
+  /** λ */
+  readonly cost: number;
+}
+
+export interface LabelRunOptions {
+  readonly label: number;
+  /** 0 for the first start, 1 for the second… */
+  readonly start: number;
+  readonly seed: number;
+  readonly settings: InversionSettings;
+  /** Indices of the images it may learn from. */
+  readonly images: readonly number[];
+}
+
+/** Values of one lane of the step graph, by input name. */
+export type LaneState = Map<string, Float32Array>;
+
+export class LabelRun {
+  readonly label: number;
+  readonly start: number;
+  /** Parameters and Adam moments. */
+  readonly state: LaneState = new Map();
+  readonly curve: CurvePoint[] = [];
+  schedule: ScheduleState;
+  /** Updates made so far. */
+  updates = 0;
+  private readonly settings: InversionSettings;
+  private readonly random: RandomStream;
+  private readonly images: readonly number[];
+  private readonly classifier: Classifier;
+  private queue: number[] = [];
+  private sums = { asr: 0, norm: 0, crossEntropy: 0, batches: 0 };
+
+  constructor(classifier: Classifier, { label, start, seed, settings, images }: LabelRunOptions) {
+    this.label = label;
+    this.start = start;
+    this.settings = settings;
+    this.images = images;
+    this.classifier = classifier;
+    this.schedule = createSchedule(settings.schedule);
+    this.random = randomStream(seed, label, start);
+    const dims = parameterDims(classifier, settings.upsample);
+    for (const p of parameters) {
+      const size = sizeOf(dims[p]);
+      // Mask and pattern start uniform in [0, 1] (times 255), as in the original.
+      const theta = Float32Array.from({ length: size }, () =>
+        Math.atanh((this.random.next() - 0.5) * (2 - tanhMargin)),
+      );
+      this.state.set(parameterName(p), theta);
+      this.state.set(momentName(p, 1), new Float32Array(size));
+      this.state.set(momentName(p, 2), new Float32Array(size));
+    }
+  }
+
+  /** λ of the current step. */
+  get cost(): number {
+    return this.schedule.cost;
+  }
+
+  get done(): boolean {
+    return this.schedule.stopped !== null;
+  }
+
+  /** Adam's step size with the bias correction of the next update (Kingma & Ba 2015, §2). */
+  get rate(): number {
+    const { learningRate, beta1, beta2 } = this.settings.adam;
+    const t = this.updates + 1;
+    return (learningRate * Math.sqrt(1 - beta2 ** t)) / (1 - beta1 ** t);
+  }
+
+  /** The next mini-batch: passes over all images, each in a new order. */
+  nextBatch(): number[] {
+    const batch: number[] = [];
+    while (batch.length < this.settings.batch) {
+      if (this.queue.length === 0) this.queue = this.random.shuffle(this.images);
+      batch.push(this.queue.pop()!);
+    }
+    return batch;
+  }
+
+  /**
+   * Takes in what one mini-batch measured, after {@link state} was updated.
+   *
+   * @returns whether a step of the schedule ended with the smallest norm so far at a sufficient ASR
+   */
+  record(measured: { readonly asr: number; readonly norm: number; readonly crossEntropy: number }): boolean {
+    this.updates++;
+    this.sums.asr += measured.asr;
+    this.sums.norm += measured.norm;
+    this.sums.crossEntropy += measured.crossEntropy;
+    this.sums.batches++;
+    if (this.sums.batches < this.settings.miniBatches) return false;
+    const n = this.sums.batches;
+    const point: CurvePoint = {
+      step: this.schedule.step,
+      asr: this.sums.asr / n,
+      norm: this.sums.norm / n,
+      crossEntropy: this.sums.crossEntropy / n,
+      cost: this.cost,
+    };
+    this.curve.push(point);
+    this.sums = { asr: 0, norm: 0, crossEntropy: 0, batches: 0 };
+    const window = this.curve.slice(-this.settings.window);
+    const asr = window.reduce((sum, p) => sum + p.asr, 0) / window.length;
+    const { state, improved } = advance(this.schedule, { asr, reg: point.norm });
+    this.schedule = state;
+    return improved;
+  }
+
+  /** The trigger as the parameters stand now. */
+  trigger(): Trigger {
+    const { height, width } = this.classifier.input;
+    const bounded = (p: Parameter): Float32Array =>
+      this.state
+        .get(parameterName(p))!
+        .map((v) => Math.min(1, Math.max(0, Math.tanh(v) / (2 - tanhMargin) + 0.5)));
+    const pattern = bounded('pattern').map((v) => 255 * v);
+    return triggerFromPlanes(this.enlarge(bounded('mask')), pattern, [height, width]);
+  }
+
+  /** Super-pixels to pixels, nearest, cropped. */
+  private enlarge(mask: Float32Array): Float32Array {
+    const { upsample } = this.settings;
+    if (upsample === 1) return mask;
+    const { height, width } = this.classifier.input;
+    const columns = Math.ceil(width / upsample);
+    return Float32Array.from({ length: height * width }, (_, i) => {
+      const row = Math.floor(Math.floor(i / width) / upsample);
+      return mask[row * columns + Math.floor((i % width) / upsample)]!;
+    });
+  }
+}
+
+/** Names of all values that go round from step to step. */
+export const stateNames = parameters.flatMap((p) => [parameterName(p), momentName(p, 1), momentName(p, 2)]);
+
+export const nextNames = stateNames.map(updatedName);

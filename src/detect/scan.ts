@@ -1,0 +1,187 @@
+/** A scan: every label inverted, the smallest again from other starts, outliers among the norms, a verdict. */
+
+import type { ImageSet } from '../data/dataset.ts';
+import { type ErrorCode, NeuralCleanseError } from '../errors.ts';
+import type { Pool } from '../runtime/task.ts';
+import type { Inversion, InversionProgress } from './invert.ts';
+import { type InversionShared, invertTask } from './invert-task.ts';
+import { findOutliers, type Outliers } from './outliers.ts';
+import type { PreflightReport } from './preflight.ts';
+import { splitSamples } from './split.ts';
+import { type Conclusion, decideVerdict, type VerdictLevels } from './verdict.ts';
+
+/** The figures of an inversion. */
+export type InversionSummary = Omit<Inversion, 'trigger' | 'curve'>;
+
+export interface ScanRequest {
+  /** Labels to invert, in the order in which they start. */
+  readonly labels: readonly number[];
+  readonly seed: number;
+  /** Labels whose smallest masks are inverted again; see the presets. */
+  readonly secondStarts: number;
+  readonly preflight: PreflightReport;
+  /** Height × width. */
+  readonly pixels: number;
+  readonly levels?: Partial<VerdictLevels>;
+  /** Inversions of an interrupted run, which are not repeated. */
+  readonly finished?: readonly InversionSummary[];
+  readonly signal?: AbortSignal;
+}
+
+export interface ScanEvents {
+  onProgress?(progress: InversionProgress): void;
+  /**
+   * Called once for each inversion as it finishes, in no fixed order; the scan does not count it before this has returned.
+   * What it throws ends the scan.
+   */
+  onInversion?(inversion: Inversion): Promise<void> | void;
+}
+
+/** An inversion that could not be done, for a reason that need not concern other labels. */
+export interface FailedInversion {
+  readonly label: number;
+  readonly start: number;
+  readonly error: NeuralCleanseError;
+}
+
+/**
+ * Triggers are handed to {@link ScanEvents.onInversion} only: those of thousands of labels need not fit into memory
+ * together.
+ */
+export interface ScanOutcome {
+  /** The inversion that counts for each label, by label: of several starts the one with the smallest mask. */
+  readonly inversions: readonly InversionSummary[];
+  /** All inversions, including starts that do not count. */
+  readonly all: readonly InversionSummary[];
+  /** By label and start. A label whose first start failed has no inversion. */
+  readonly failed: readonly FailedInversion[];
+  readonly outliers: Outliers;
+  readonly conclusion: Conclusion;
+}
+
+/**
+ * Runs the inversions over a pool.
+ *
+ * The result depends on the request and the pool's shared values alone, not on order, threads or what was resumed: which
+ * labels start again is decided when all first starts are known.
+ *
+ * @throws NeuralCleanseError CANCELLED; what an inversion threw if it concerns the model, or if all labels failed; what
+ *   `onInversion` threw. Inversions that run by then are stopped first.
+ */
+export async function scanLabels(
+  pool: Pool<InversionShared>,
+  request: ScanRequest,
+  events: ScanEvents = {},
+): Promise<ScanOutcome> {
+  const done = new Map((request.finished ?? []).map((inversion) => [key(inversion), inversion]));
+  const failed: FailedInversion[] = [];
+  const stop = new AbortController();
+  const signal = AbortSignal.any([stop.signal, ...(request.signal ? [request.signal] : [])]);
+
+  const run = async (label: number, start: number): Promise<InversionSummary> => {
+    const known = done.get(key({ label, start }));
+    if (known) return known;
+    const inversion = await pool.run(
+      invertTask,
+      { label, start, seed: request.seed },
+      {
+        name: `label ${label}`,
+        signal,
+        ...(events.onProgress && { onProgress: events.onProgress }),
+      },
+    );
+    await events.onInversion?.(inversion);
+    return summaryOf(inversion);
+  };
+  const attempt = async (label: number, start: number): Promise<InversionSummary | undefined> => {
+    try {
+      return await run(label, start);
+    } catch (error) {
+      if (concernsOneLabel(error)) failed.push({ label, start, error });
+      else stop.abort(error);
+      return undefined;
+    }
+  };
+  /** Settles when all have, so that no inversion finishes unseen. */
+  const runAll = async (labels: readonly number[], start: number): Promise<InversionSummary[]> => {
+    const found = await Promise.all(labels.map((label) => attempt(label, start)));
+    stop.signal.throwIfAborted();
+    return found.filter((inversion) => inversion !== undefined);
+  };
+
+  const first = await runAll(request.labels, 0);
+  if (first.length === 0 && failed[0]) throw failed[0].error;
+  const suspects = smallest(first, request.secondStarts).map(({ label }) => label);
+  const second = await runAll(suspects, 1);
+  const inversions = first
+    .map((a) => [a, ...second.filter((b) => b.label === a.label)].reduce(betterInversion))
+    .toSorted((a, b) => a.label - b.label);
+  const outliers = findOutliers(
+    inversions.map(({ label, l1, status }) => ({ label, l1, censored: status === 'censored' })),
+  );
+  const { chosen, problems } = request.preflight;
+  const found = new Set(inversions.map(({ label }) => label));
+  const conclusion = decideVerdict(
+    {
+      outliers,
+      preflight: { accuracy: chosen.accuracy, problems },
+      pixels: request.pixels,
+      heldOutAsr: new Map(inversions.map(({ label, asr }) => [label, asr])),
+      missing: request.labels.filter((label) => !found.has(label)).toSorted((a, b) => a - b),
+    },
+    request.levels,
+  );
+  return {
+    inversions,
+    all: [...first, ...second],
+    failed: failed.toSorted((a, b) => a.label - b.label || a.start - b.start),
+    outliers,
+    conclusion,
+  };
+}
+
+/**
+ * Checks that every label has images of other classes to learn from and to be judged on.
+ *
+ * @throws NeuralCleanseError DATA_TOO_FEW
+ */
+export function checkSamples(images: ImageSet, labels: readonly number[], seed: number): void {
+  const split = splitSamples(images, seed);
+  const starved = labels.find((label) =>
+    [split.train, split.heldOut].some((indices) => split.without(indices, label).length === 0),
+  );
+  if (starved === undefined) return;
+  throw new NeuralCleanseError(
+    'DATA_TOO_FEW',
+    `Almost all of the ${images.count} images of ${images.source} show class ${starved}, and a trigger for label ${starved} is sought on the others.`,
+    { hint: 'Give images of several classes.', data: { label: starved } },
+  );
+}
+
+/**
+ * The one of two inversions of a label that counts: a mask found beats none, a smaller one beats a larger one, and the
+ * first stands where they are equal.
+ */
+export function betterInversion<T extends Pick<InversionSummary, 'status' | 'l1'>>(a: T, b: T): T {
+  if (a.status !== b.status) return a.status === 'reversed' ? a : b;
+  return b.l1 < a.l1 ? b : a;
+}
+
+/** What goes wrong with one trigger, or in one process; anything else would go wrong with every label. */
+const ofOneLabel: ReadonlySet<ErrorCode> = new Set(['LOGITS_NAN', 'RUNTIME_FAILED', 'WORKER_FAILED']);
+
+const concernsOneLabel = (error: unknown): error is NeuralCleanseError =>
+  error instanceof NeuralCleanseError && ofOneLabel.has(error.code);
+
+const key = ({ label, start }: { label: number; start: number }): string => `${label}/${start}`;
+
+function summaryOf({ trigger: _trigger, curve: _curve, ...figures }: Inversion): InversionSummary {
+  return figures;
+}
+
+/** The `count` inversions with the smallest masks; ties go to the smaller label. */
+const smallest = (inversions: readonly InversionSummary[], count: number): InversionSummary[] =>
+  inversions
+    .filter((i) => i.status === 'reversed')
+    .toSorted((a, b) => a.l1 - b.l1 || a.label - b.label)
+    .slice(0, count);

@@ -1,0 +1,34 @@
+/** Median and median absolute deviation. */
+
+/**
+ * Makes the MAD of normal values estimate their standard deviation: 1 / Φ⁻¹(3/4), rounded as everywhere in
+ * this field.
+ */
+export const consistencyConstant = 1.4826;
+
+/**
+ * The middle value, or the mean of the two middle ones; NaN for no values. Infinite values rank as they
+ * should.
+ */
+export function median(values: Iterable<number>): number {
+  const sorted = Float64Array.from(values).sort();
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}
+
+/** 1.4826 · median(|x − centre|). */
+export const scaledMad = (values: readonly number[], centre: number): number =>
+  consistencyConstant * median(values.map((value) => Math.abs(value - centre)));
+
+/**
+ * Upper end of the 95 % confidence interval of a share (Wilson 1927).
+ *
+ * @param share observed, in [0, 1]
+ * @param n observations
+ */
+export function wilsonUpper(share: number, n: number): number {
+  const z = 1.959964;
+  const centre = share + z ** 2 / (2 * n);
+  const spread = z * Math.sqrt((share * (1 - share)) / n + z ** 2 / (4 * n ** 2));
+  return (centre + spread) / (1 + z ** 2 / n);
+}

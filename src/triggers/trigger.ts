@@ -1,0 +1,66 @@
+/** A trigger: where an image is changed, and into what. */
+
+import { NeuralCleanseError } from '../errors.ts';
+import type { Tensor } from '../onnx/tensor.ts';
+
+export interface Trigger {
+  /** [H, W] in [0, 1], shared by all channels: 0 keeps the pixel, 1 replaces it. */
+  readonly mask: Tensor<'float32'>;
+  /** [H, W, C] in raw pixel units, [0, 255]. */
+  readonly pattern: Tensor<'float32'>;
+}
+
+/** A rectangle in pixels, rows and columns counted from 0 at the top left. */
+export type PatchBox = readonly [row: number, column: number, height: number, width: number];
+
+/**
+ * A trigger of mask and pattern, checked.
+ *
+ * @throws NeuralCleanseError TRIGGER_INVALID
+ */
+export function makeTrigger(mask: Tensor<'float32'>, pattern: Tensor<'float32'>): Trigger {
+  const [height, width, channels] = pattern.dims;
+  const fits =
+    mask.dims.length === 2 && pattern.dims.length === 3 && mask.dims[0] === height && mask.dims[1] === width;
+  if (!fits || mask.data.length === 0 || channels === 0) {
+    throw invalid(`A mask [${mask.dims}] and a pattern [${pattern.dims}] make no trigger.`, {
+      hint: 'A mask is [height, width], and its pattern [height, width, channels].',
+    });
+  }
+  checkRange('mask', mask.data, 1);
+  checkRange('pattern', pattern.data, 255);
+  return { mask, pattern };
+}
+
+/** Sum of the mask, in pixels: the size by which labels are compared. */
+export function l1Norm({ mask }: Pick<Trigger, 'mask'>): number {
+  let sum = 0;
+  for (const value of mask.data) sum += Math.abs(value);
+  return sum;
+}
+
+/**
+ * Which part of the mask's L1 norm lies inside a box, in [0, 1]; 0 for an empty mask. What of the box is
+ * outside the image counts as empty.
+ */
+export function massInside(trigger: Pick<Trigger, 'mask'>, [row, column, height, width]: PatchBox): number {
+  const [rows = 0, columns = 0] = trigger.mask.dims;
+  let inside = 0;
+  for (let y = Math.max(row, 0); y < Math.min(row + height, rows); y++) {
+    for (let x = Math.max(column, 0); x < Math.min(column + width, columns); x++) {
+      inside += Math.abs(trigger.mask.data[y * columns + x]!);
+    }
+  }
+  return inside === 0 ? 0 : inside / l1Norm(trigger);
+}
+
+function checkRange(what: string, values: Float32Array, most: number): void {
+  const at = values.findIndex((value) => !(value >= 0 && value <= most));
+  if (at === -1) return;
+  throw invalid(`The ${what} has the value ${values[at]} at position ${at}.`, {
+    hint: `The values of a ${what} lie in [0, ${most}]${most === 255 ? ', the units of raw pixels' : ''}.`,
+  });
+}
+
+const invalid = (message: string, details: { hint: string }): NeuralCleanseError =>
+  new NeuralCleanseError('TRIGGER_INVALID', message, details);
