@@ -8,7 +8,9 @@ try {
   console.log('0 passed, 1 failed');
   process.exit(1);
 }
-const suitesFailed = report.testResults.filter((s) => s.status === 'failed' && s.assertionResults.length === 0).length;
+const suitesFailed = report.testResults.filter(
+  (s) => s.status === 'failed' && s.assertionResults.length === 0,
+).length;
 const failed = report.numFailedTests + suitesFailed;
 console.log(`${report.numPassedTests} passed, ${failed} failed`);
 process.exit(failed === 0 && report.numPassedTests > 0 ? 0 : 1);

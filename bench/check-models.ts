@@ -28,7 +28,9 @@ const tolerance = 1e-2;
 console.log('| model | classes | head | batch in the file | loss | along the gradient | along noise |');
 console.log('|---|---:|---|---|---:|---:|---:|');
 let failed = 0;
-for (const name of readdirSync(folder).filter((f) => f.endsWith('.onnx')).sort()) {
+for (const name of readdirSync(folder)
+  .filter((f) => f.endsWith('.onnx'))
+  .sort()) {
   const { model } = await openModel(join(folder, name));
   const classifier = await prepareClassifier(nodeRuntime, model);
   const loss = lossGraph(classifier);
@@ -38,7 +40,12 @@ for (const name of readdirSync(folder).filter((f) => f.endsWith('.onnx')).sort()
   const labels = Array.from({ length: batch }, (_, i) => i % classifier.classes);
   const feeds = lossFeeds(classifier, loss, images, labels);
   const input = classifier.input.name;
-  const session = await compileGradient(nodeRuntime, loss.graph, { provider: 'cpu', loss: loss.loss, wrt: [input], example: feeds });
+  const session = await compileGradient(nodeRuntime, loss.graph, {
+    provider: 'cpu',
+    loss: loss.loss,
+    wrt: [input],
+    example: feeds,
+  });
   const at = async (x: Float32Array) => session.run(lossFeeds(classifier, loss, x, labels));
   const start = await at(images);
   const gradient = start[gradientName(input)]!.data as Float32Array;
@@ -52,7 +59,8 @@ for (const name of readdirSync(folder).filter((f) => f.endsWith('.onnx')).sort()
     for (const h of [0.3, 0.1, 0.03, 0.01, 0.003]) {
       const moved = async (k: number): Promise<number> =>
         toNumbers((await at(images.map((x, i) => x + k * h * v[i]!)))[loss.loss]!)[0]!;
-      const numeric = (8 * ((await moved(1)) - (await moved(-1))) - ((await moved(2)) - (await moved(-2)))) / (12 * h);
+      const numeric =
+        (8 * ((await moved(1)) - (await moved(-1))) - ((await moved(2)) - (await moved(-2)))) / (12 * h);
       errors.push(Math.abs(numeric - analytic) / scale);
     }
     return Math.min(...errors);

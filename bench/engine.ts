@@ -15,12 +15,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { openModel } from '../src/data/model-file.ts';
-import { prepareClassifier } from '../src/model/classifier.ts';
+import { batchDims, prepareClassifier } from '../src/model/classifier.ts';
 import { compileGradient } from '../src/model/compile.ts';
 import { lossFeeds, lossGraph } from '../src/model/loss-graph.ts';
 import { canonicalModel } from '../src/onnx/model.ts';
 import { sizeOf } from '../src/onnx/tensor.ts';
-import { batchDims } from '../src/model/classifier.ts';
 import { nodeRuntime } from '../src/runtime/node.ts';
 import { generator } from '../test/support/gradient-check.ts';
 
@@ -34,7 +33,9 @@ const { values } = parseArgs({
   },
 });
 if (!values.models) {
-  console.error('Usage: npm run bench:engine -- --models DIR [--python PATH] [--threads N] [--rounds N] [--out FILE.json]');
+  console.error(
+    'Usage: npm run bench:engine -- --models DIR [--python PATH] [--threads N] [--rounds N] [--out FILE.json]',
+  );
   process.exit(4);
 }
 mkdirSync(values.models, { recursive: true });
@@ -48,7 +49,15 @@ class Torch {
 
   constructor(python: string, net: string, batch: number) {
     const script = join(import.meta.dirname, 'reference/torch_step.py');
-    this.child = spawn(python, [script, '--net', net, '--batch', String(batch), '--threads', String(threads)]);
+    this.child = spawn(python, [
+      script,
+      '--net',
+      net,
+      '--batch',
+      String(batch),
+      '--threads',
+      String(threads),
+    ]);
     this.child.stderr.resume();
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
   }
@@ -81,13 +90,26 @@ async function measure(net: string, batch: number) {
   const classifier = await prepareClassifier(nodeRuntime, (await openModel(path)).model);
   const loss = lossGraph(classifier);
   const random = generator(1);
-  const images = Float32Array.from({ length: sizeOf(batchDims(classifier.input, batch)) }, () => 255 * random());
+  const images = Float32Array.from(
+    { length: sizeOf(batchDims(classifier.input, batch)) },
+    () => 255 * random(),
+  );
   const feeds = lossFeeds(classifier, loss, images, Array<number>(batch).fill(0));
   const input = classifier.input.name;
   const options = { provider: 'cpu', threads } as const;
   const forward = await nodeRuntime.open(canonicalModel(classifier.graph), options);
-  const step = await compileGradient(nodeRuntime, loss.graph, { ...options, loss: loss.loss, wrt: [input], example: feeds });
-  const times = { forward: [] as number[], step: [] as number[], torchForward: [] as number[], torchStep: [] as number[] };
+  const step = await compileGradient(nodeRuntime, loss.graph, {
+    ...options,
+    loss: loss.loss,
+    wrt: [input],
+    example: feeds,
+  });
+  const times = {
+    forward: [] as number[],
+    step: [] as number[],
+    torchForward: [] as number[],
+    torchStep: [] as number[],
+  };
   const image = { [input]: feeds[input]! };
   for (let round = -2; round < rounds; round++) {
     const f = await timed(() => forward.run(image));
@@ -128,12 +150,17 @@ const ort = JSON.parse(
 ) as { version: string };
 const results = [await measure('gtsrb6', 32), await measure('resnet18', 1), await measure('resnet18', 8)];
 const f = (v: number | undefined, digits = 1): string => (v === undefined ? '–' : v.toFixed(digits));
-console.log(`${cpus()[0]?.model.trim()}, ${threads} thread(s), ${rounds} rounds, onnxruntime-node ${ort.version}, node ${process.versions.node}\n`);
-console.log('| net | batch | forward ms | step ms | step / forward | PyTorch forward ms | PyTorch step ms | PyTorch step / ours | peak memory MB |');
+console.log(
+  `${cpus()[0]?.model.trim()}, ${threads} thread(s), ${rounds} rounds, onnxruntime-node ${ort.version}, node ${process.versions.node}\n`,
+);
+console.log(
+  '| net | batch | forward ms | step ms | step / forward | PyTorch forward ms | PyTorch step ms | PyTorch step / ours | peak memory MB |',
+);
 console.log('|---|---:|---:|---:|---:|---:|---:|---:|---:|');
 for (const r of results) {
   console.log(
     `| ${r.net} | ${r.batch} | ${f(r.forwardMs)} | ${f(r.stepMs)} | ${f(r.stepOverForward, 2)} | ${f(r.torchForwardMs)} | ${f(r.torchStepMs)} | ${f(r.torchStepOverOurs, 2)} | ${r.peakMemoryMB} |`,
   );
 }
-if (values.out) writeFileSync(values.out, JSON.stringify({ threads, rounds, ort: ort.version, results }, undefined, 2));
+if (values.out)
+  writeFileSync(values.out, JSON.stringify({ threads, rounds, ort: ort.version, results }, undefined, 2));

@@ -14,7 +14,7 @@ import { zipSync } from 'fflate';
 import { differentiate, gradientName } from '../src/autodiff/gradient.ts';
 import { crossEntropy } from '../src/autodiff/losses.ts';
 import { toBatch } from '../src/data/batch.ts';
-import { type LabelledImageSet, requireClasses, subset } from '../src/data/dataset.ts';
+import { type LabelledImageSet, requireClasses } from '../src/data/dataset.ts';
 import { openDataset } from '../src/data/files.ts';
 import { saveModel } from '../src/data/model-file.ts';
 import { writeNpy } from '../src/data/npy.ts';

@@ -5,7 +5,7 @@
  * labels over a pool, look for outliers, conclude.
  */
 
-export { differentiate, gradientName, type GradientOptions } from './autodiff/gradient.ts';
+export { differentiate, type GradientOptions, gradientName } from './autodiff/gradient.ts';
 export { crossEntropy, crossEntropyFromProbabilities } from './autodiff/losses.ts';
 export { findObstacles } from './autodiff/obstacles.ts';
 export { type DifferentiableOperator, operatorFamilies } from './autodiff/operators.ts';

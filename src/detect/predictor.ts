@@ -20,6 +20,8 @@ export interface Prediction {
   readonly label: Int32Array;
   /** Softmax probability of that class. */
   readonly confidence: Float32Array;
+  /** −log of the probability of each image's own label; absent for images without labels. */
+  readonly crossEntropy: Float32Array | undefined;
 }
 
 export class Predictor {
@@ -45,8 +47,10 @@ export class Predictor {
     const logits = appendClassifier(b, classifier, stamp(b, images, mask, pattern), preprocess);
     const label = b.op('ArgMax', [logits], { axis: int(-1), keepdims: int(0) });
     b.output(label, 'int64', [chunk], 'label');
-    const probabilities = b.op('Softmax', [logits], { axis: int(-1) });
-    b.output(b.reduce('ReduceMax', probabilities, [1], false), 'float32', [chunk], 'confidence');
+    const logProbabilities = b.op('LogSoftmax', [logits], { axis: int(-1) });
+    b.output(logProbabilities, 'float32', [chunk, classifier.classes], 'log_probabilities');
+    const best = b.reduce('ReduceMax', logProbabilities, [1], false);
+    b.output(b.op('Exp', [best]), 'float32', [chunk], 'confidence');
     return new Predictor(await runtime.open(canonicalModel(b.build()), options), classifier);
   }
 
@@ -63,12 +67,19 @@ export class Predictor {
       : float32([1, channels, height, width], new Float32Array(channels * height * width));
     const label = new Int32Array(indices.length);
     const confidence = new Float32Array(indices.length);
+    const { labels } = images;
+    const crossEntropy = labels && new Float32Array(indices.length);
     for (let start = 0; start < indices.length; start += chunk) {
       const part = indices.slice(start, start + chunk);
       const filled = [...part, ...Array<number>(chunk - part.length).fill(part[0]!)];
       const result = await this.session.run({ images: toBatch(images, filled, 'NCHW'), mask, pattern });
       label.set(toNumbers(result.label!).slice(0, part.length), start);
       confidence.set((result.confidence!.data as Float32Array).subarray(0, part.length), start);
+      const logProbabilities = result.log_probabilities!.data as Float32Array;
+      part.forEach((image, i) => {
+        if (crossEntropy)
+          crossEntropy[start + i] = -logProbabilities[i * this.classifier.classes + labels[image]!]!;
+      });
     }
     const wrong = confidence.findIndex((c) => !Number.isFinite(c));
     if (wrong >= 0) {
@@ -80,7 +91,7 @@ export class Predictor {
         },
       );
     }
-    return { label, confidence };
+    return { label, confidence, crossEntropy };
   }
 
   /** Share of the images at `indices` that are classified as `target` with the trigger on them. */

@@ -13,6 +13,8 @@ export interface PreflightCandidate {
   readonly preprocess: Preprocess;
   /** Share of the labelled samples classified correctly; `null` for samples without labels. */
   readonly accuracy: number | null;
+  /** Mean −log probability of the true class; `null` for samples without labels. */
+  readonly crossEntropy: number | null;
   /** Mean softmax probability of the predicted class. */
   readonly confidence: number;
   /** Different classes that were predicted. */
@@ -22,7 +24,7 @@ export interface PreflightCandidate {
 export interface PreflightReport {
   /** What will be used: the user's, or the best candidate. */
   readonly chosen: PreflightCandidate;
-  /** All that were tried, best first. */
+  /** All that were tried: the chosen one, then by accuracy. */
   readonly candidates: readonly PreflightCandidate[];
   /** Samples that were classified. */
   readonly samples: number;
@@ -45,7 +47,8 @@ export interface PreflightOptions {
 const closeBy = 0.03;
 
 /**
- * Classifies clean samples under each candidate and ranks by accuracy; without labels, by how decided the model is:
+ * Classifies clean samples under each candidate and ranks by accuracy, and those that are about equal by the cross
+ * entropy, which the model was trained to keep small; without labels, by how decided the model is:
  * confidence times the share of the classes it uses, since wrong preprocessing drives a model to a few classes.
  *
  * @throws NeuralCleanseError DATA_SHAPE_MISMATCH if the images do not fit the model, DATA_LABEL_RANGE, LOGITS_NAN
@@ -73,11 +76,15 @@ export async function runPreflight(
   const score = (c: PreflightCandidate): number =>
     c.accuracy ?? (c.confidence * c.predictedClasses) / Math.min(classifier.classes, indices.length);
   candidates.sort((a, b) => score(b) - score(a));
-  const [chosen, second] = candidates as [PreflightCandidate, ...PreflightCandidate[]];
+  const close = candidates.filter((c) => score(candidates[0]!) - score(c) < closeBy);
+  // Networks hardly mind a change of scale, but a wrong one makes them too sure or too unsure of themselves.
+  const chosen = close.reduce((a, c) => ((c.crossEntropy ?? 0) < (a.crossEntropy ?? 0) ? c : a));
+  candidates.sort((a, b) => Number(b === chosen) - Number(a === chosen));
   const warnings: string[] = [];
-  if (second && score(chosen) - score(second) < closeBy) {
+  if (close.length > 1) {
+    const names = close.filter((c) => c !== chosen).map((c) => `"${c.preprocess.name}" (${show(c)})`);
     warnings.push(
-      `Preprocessing "${chosen.preprocess.name}" (${show(chosen)}) and "${second.preprocess.name}" (${show(second)}) fit about equally well; state the right one with --preprocess.`,
+      `Preprocessing "${chosen.preprocess.name}" (${show(chosen)}) was chosen for its cross entropy, but ${names.join(', ')} fit${names.length === 1 ? 's' : ''} about equally well; state the right one with --preprocess.`,
     );
   }
   if (chosen.accuracy === null) {
@@ -103,17 +110,20 @@ async function assess(
   images: ImageSet,
   indices: readonly number[],
 ): Promise<PreflightCandidate> {
-  const { label, confidence } = await predictor.predict(images, indices);
+  const { label, confidence, crossEntropy } = await predictor.predict(images, indices);
   const { labels } = images;
   return {
     preprocess,
     accuracy: labels
       ? indices.filter((image, i) => labels[image] === label[i]).length / indices.length
       : null,
-    confidence: confidence.reduce((sum, c) => sum + c, 0) / confidence.length,
+    crossEntropy: crossEntropy ? mean(crossEntropy) : null,
+    confidence: mean(confidence),
     predictedClasses: new Set(label).size,
   };
 }
+
+const mean = (values: Float32Array): number => values.reduce((sum, v) => sum + v, 0) / values.length;
 
 /** A model that does no better than guessing is not seeing what it was trained on. */
 function problemsOf(

@@ -82,8 +82,9 @@ describe('Conv', () => {
       inputs: [x, w],
       wrt: [0, 1],
     });
-    await checkGradient({ op: 'Conv', attributes: { strides: ints([2, 2]) }, inputs: [x, w], wrt: [0, 1] });
-    expect.hasAssertions();
+    const attributes = { strides: ints([2, 2]) };
+    const [dx] = await gradientsOf({ op: 'Conv', attributes, inputs: [x, float32([1, 1, 1, 1], [5])] });
+    expect(Array.from(dx!.data)).toEqual([5, 0, 5, 0, 0, 0, 5, 0, 5]);
   });
 });
 
@@ -98,9 +99,7 @@ describe.each([1, 2])('ConvTranspose, %i-D', (rank) => {
         const bias = randomTensor(random, [g.group * g.mg]);
         // Pads that leave at least one output, and output padding below the stride, as ORT demands
         const pads = g.pads.map((p, i) => Math.min(p, Math.floor((reach(g)[i % rank]! - 1) / 2)));
-        const outputPadding = g.strides.map((s, i) =>
-          Math.min(g.extra[i]!, s - 1),
-        );
+        const outputPadding = g.strides.map((s, i) => Math.min(g.extra[i]!, s - 1));
         const attributes = {
           group: int(g.group),
           strides: ints(g.strides),

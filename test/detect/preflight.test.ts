@@ -52,16 +52,23 @@ describe('runPreflight', () => {
     expect(report.problems).toEqual([]);
     expect(report.chosen.accuracy).toBeGreaterThan(0.95);
     expect(report.candidates.length).toBeGreaterThanOrEqual(4);
-    const accuracies = report.candidates.map((c) => c.accuracy!);
+    const [first, ...others] = report.candidates;
+    expect(first).toBe(report.chosen);
+    const accuracies = others.map((c) => c.accuracy!);
     expect(accuracies).toEqual(accuracies.toSorted((a, b) => b - a));
     const tf = report.candidates.find((c) => c.preprocess.name === 'tf')!;
     expect(tf.accuracy).toBeLessThan(report.chosen.accuracy!);
   });
 
-  it('warns when two candidates fit about equally well', async () => {
+  it('chooses by cross entropy among candidates that fit about equally well, and warns', async () => {
     // Digits survive a mere change of scale.
-    const { warnings } = await runPreflight(nodeRuntime, classifier, images, { session });
-    expect(warnings.join()).toMatch(/fit about equally well; state the right one with --preprocess/);
+    const { chosen, candidates, warnings } = await runPreflight(nodeRuntime, classifier, images, { session });
+    const close = candidates.filter((c) => c.accuracy! > chosen.accuracy! - 0.01);
+    expect(close.length).toBeGreaterThan(2);
+    expect(Math.min(...close.map((c) => c.crossEntropy!))).toBe(chosen.crossEntropy);
+    expect(warnings.join()).toMatch(
+      /for its cross entropy, but .*"raw255".* fit about equally well; state the right one with --preprocess/,
+    );
   });
 
   it('tries nothing but what the user states', async () => {

@@ -78,7 +78,10 @@ async function withSessions<T>(
       dtypes: new Map(known.map(([name, t]) => [name, t.dtype])),
     };
     const differentiated = differentiate(lb.build(), types, { loss, wrt: wrt.map((i) => `x${i}`) });
-    const gradientGraph = lower(differentiated, { scatter: options.scatter ?? true, blocked: options.blocked ?? false });
+    const gradientGraph = lower(differentiated, {
+      scatter: options.scatter ?? true,
+      blocked: options.blocked ?? false,
+    });
     backward = await nodeRuntime.open(canonicalModel(gradientGraph), { optimization: 'disabled' });
     return await use({ forward, backward, feeds, weights });
   } finally {
