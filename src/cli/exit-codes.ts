@@ -28,8 +28,11 @@ const unsupported: ReadonlySet<ErrorCode> = new Set([
   'REBATCH_FAILED',
 ]);
 
+/** What was asked for makes no sense, whatever the model and the data. */
+const usage: ReadonlySet<ErrorCode> = new Set(['USAGE', 'PREPROCESS_INVALID', 'SETTING_INVALID']);
+
 /** The exit code of an error. */
 export function exitCodeOf(code: ErrorCode): number {
-  if (code === 'USAGE') return exitCodes.usage;
+  if (usage.has(code)) return exitCodes.usage;
   return unsupported.has(code) ? exitCodes.unsupported : exitCodes.failed;
 }

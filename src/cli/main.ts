@@ -4,7 +4,9 @@
 import { Command, CommanderError } from 'commander';
 import { exitCodes } from './exit-codes.ts';
 import { inspectCommand } from './inspect.ts';
+import { outliersCommand } from './outliers.ts';
 import { fail } from './output.ts';
+import { scanCommand } from './scan.ts';
 import { version } from './version.ts';
 
 const program = new Command('neural-cleanse')
@@ -13,7 +15,14 @@ const program = new Command('neural-cleanse')
   .showHelpAfterError('(add --help for the options)')
   .exitOverride();
 
+scanCommand(program);
+outliersCommand(program);
 inspectCommand(program);
+
+// A reader such as `head` may close the pipe early.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 
 try {
   await program.parseAsync();

@@ -1,9 +1,12 @@
-/** The version of this package, as package.json states it. */
+/** The versions of this package, as package.json states it, and of what it runs on. */
 
 import { readFileSync } from 'node:fs';
+import { env } from 'onnxruntime-common';
 
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
 
 export const { version } = manifest;
+
+export const versions = { node: process.versions.node, onnxruntime: env.versions.common };

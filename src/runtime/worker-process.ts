@@ -68,6 +68,8 @@ export class WorkerProcess {
   }
 
   kill(): void {
+    // Whoever waits for the end of an idle worker needs the program to live until then.
+    this.keepAlive(true);
     this.child.kill('SIGKILL');
   }
 

@@ -1,0 +1,173 @@
+/** Shows on stderr how far a scan is: a live block on a terminal, plain lines elsewhere. */
+
+import type { WriteStream } from 'node:tty';
+import type { InversionProgress } from '../detect/invert.ts';
+import type { InversionSummary } from '../detect/scan.ts';
+
+export interface ScanProgress {
+  running(progress: InversionProgress): void;
+  finished(inversion: InversionSummary): void;
+  /** Prints a line that stays. */
+  note(line: string): void;
+  /** Removes what is shown only while the scan runs. */
+  stop(): void;
+}
+
+export interface Plan {
+  /** Labels to scan. */
+  readonly labels: number;
+  /** Labels that are inverted again. */
+  readonly secondStarts: number;
+  /** Inversions that are known from an interrupted run. */
+  readonly known: readonly Pick<InversionSummary, 'start'>[];
+}
+
+/** The part of a stream that is needed; a terminal states its width. */
+export type Output = Pick<NodeJS.WritableStream, 'write'> & Partial<Pick<WriteStream, 'isTTY' | 'columns'>>;
+
+export const showProgress = (output: Output, plan: Plan, now = () => performance.now()): ScanProgress =>
+  output.isTTY && process.env.TERM !== 'dumb'
+    ? new LiveProgress(output, new Tally(plan, now))
+    : new PlainProgress(output, new Tally(plan, now), now);
+
+/** Counts, and estimates the time left. */
+class Tally {
+  private readonly plan: Plan;
+  private readonly now: () => number;
+  private readonly began: number;
+  private first: number;
+  private second: number;
+  private here = 0;
+
+  constructor(plan: Plan, now: () => number) {
+    this.plan = plan;
+    this.now = now;
+    this.began = now();
+    this.first = plan.known.filter(({ start }) => start === 0).length;
+    this.second = plan.known.length - this.first;
+  }
+
+  add({ start }: Pick<InversionSummary, 'start'>): void {
+    if (start === 0) this.first++;
+    else this.second++;
+    this.here++;
+  }
+
+  /** `12 of 43 labels, 1m 03s, about 2m 40s left` */
+  text(): string {
+    const { labels, secondStarts } = this.plan;
+    const again =
+      this.first === labels && secondStarts > 0 ? `, ${this.second} of ${secondStarts} again` : '';
+    const elapsed = this.now() - this.began;
+    const left = labels + secondStarts - this.first - this.second;
+    const rest = this.here > 0 && left > 0 ? `, about ${duration((elapsed / this.here) * left)} left` : '';
+    return `${this.first} of ${labels} labels${again}, ${duration(elapsed)}${rest}`;
+  }
+}
+
+const heartbeatMs = 10_000;
+
+class PlainProgress implements ScanProgress {
+  private readonly output: Output;
+  private readonly tally: Tally;
+  private readonly now: () => number;
+  private last: number;
+
+  constructor(output: Output, tally: Tally, now: () => number) {
+    this.output = output;
+    this.tally = tally;
+    this.now = now;
+    this.last = now();
+  }
+
+  running(progress: InversionProgress): void {
+    if (this.now() - this.last >= heartbeatMs) this.print(`${runningText(progress)} (${this.tally.text()})`);
+  }
+
+  finished(inversion: InversionSummary): void {
+    this.tally.add(inversion);
+    const { label, start, status, l1, asr, steps, seconds } = inversion;
+    const again = start === 0 ? '' : ' again';
+    const found = status === 'censored' ? 'ASR threshold not reached' : `L1 ${l1.toFixed(1)}`;
+    const cost = `${steps} steps, ${seconds.toFixed(1)} s`;
+    this.print(`label ${label}${again}: ${found}, ASR ${asr.toFixed(3)}, ${cost} (${this.tally.text()})`);
+  }
+
+  note(line: string): void {
+    this.print(line);
+  }
+
+  stop(): void {}
+
+  private print(line: string): void {
+    this.last = this.now();
+    this.output.write(`${line}\n`);
+  }
+}
+
+const frameMs = 200;
+
+class LiveProgress implements ScanProgress {
+  private readonly output: Output;
+  private readonly tally: Tally;
+  private readonly active = new Map<string, InversionProgress>();
+  private readonly timer: NodeJS.Timeout;
+  private height = 0;
+
+  constructor(output: Output, tally: Tally) {
+    this.output = output;
+    this.tally = tally;
+    this.timer = setInterval(() => this.draw(), frameMs).unref();
+    this.draw();
+  }
+
+  running(progress: InversionProgress): void {
+    this.active.set(keyOf(progress), progress);
+  }
+
+  finished(inversion: InversionSummary): void {
+    this.active.delete(keyOf(inversion));
+    this.tally.add(inversion);
+  }
+
+  note(line: string): void {
+    this.clear();
+    this.output.write(`${line}\n`);
+    this.draw();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    this.clear();
+  }
+
+  /** One write a frame, over the old one: nothing is blank in between. */
+  private draw(): void {
+    const width = (this.output.columns ?? 80) - 1;
+    const running = [...this.active.values()].sort((a, b) => a.label - b.label).map(runningText);
+    const lines = [this.tally.text(), ...running.map((line) => `  ${line}`)];
+    const text = lines.map((line) => `${line.slice(0, width)}\u001b[K\n`).join('');
+    this.output.write(`${up(this.height)}${text}\u001b[J`);
+    this.height = lines.length;
+  }
+
+  private clear(): void {
+    this.output.write(`${up(this.height)}\u001b[J`);
+    this.height = 0;
+  }
+}
+
+const up = (lines: number): string => (lines === 0 ? '' : `\u001b[${lines}A`);
+
+const keyOf = ({ label, start }: { label: number; start: number }): string => `${label}/${start}`;
+
+const runningText = ({ label, start, step, l1, asr }: InversionProgress): string =>
+  `label ${label}${start === 0 ? '' : ' again'}: step ${step}, L1 ${l1.toFixed(1)}, ASR ${asr.toFixed(2)}`;
+
+/** `2h 05m`, `1m 03s`, `9s` */
+export function duration(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1000);
+  const pad = (value: number): string => String(value).padStart(2, '0');
+  if (seconds >= 3600) return `${Math.floor(seconds / 3600)}h ${pad(Math.floor((seconds % 3600) / 60))}m`;
+  return seconds >= 60 ? `${Math.floor(seconds / 60)}m ${pad(seconds % 60)}s` : `${seconds}s`;
+}

@@ -1,0 +1,121 @@
+/** `neural-cleanse scan MODEL --data DATA` */
+
+import { basename, extname, join } from 'node:path';
+import type { Command } from 'commander';
+import { describeImages, type ImageSet, requireClasses } from '../data/dataset.ts';
+import { openDataset } from '../data/files.ts';
+import { openModel } from '../data/model-file.ts';
+import { digestOf } from '../data/run-digest.ts';
+import { checkSamples } from '../detect/scan.ts';
+import { exitCodeOf } from '../detect/verdict.ts';
+import { NeuralCleanseError } from '../errors.ts';
+import { type Classifier, prepareClassifier } from '../model/classifier.ts';
+import type { RunInputs } from '../report/build-result.ts';
+import { renderResult } from '../report/formats.ts';
+import { nodeRuntime } from '../runtime/node.ts';
+import { note, printReport, reportStyle } from './output.ts';
+import { runScan } from './run-scan.ts';
+import { addScanOptions, type ScanOptions, settingsFrom } from './scan-options.ts';
+import { version, versions } from './version.ts';
+
+export const scanCommand = (program: Command): Command =>
+  addScanOptions(
+    program
+      .command('scan')
+      .description('search every label for a trigger, and say whether one is abnormally small')
+      .argument('<model>', 'an .onnx file'),
+  ).action(scan);
+
+async function scan(path: string, options: ScanOptions): Promise<void> {
+  const startedAt = new Date();
+  const settings = settingsFrom(options);
+  const { model, sha256 } = await openModel(path);
+  const { provider, notice } = await nodeRuntime.choose(options.provider);
+  if (notice !== undefined) note(notice);
+  const classifier = await prepareClassifier(nodeRuntime, model, {
+    session: { provider },
+    ...(options.size && { size: options.size }),
+    ...(options.output !== undefined && { output: options.output }),
+  });
+  const labels = chooseLabels(options, classifier);
+  const images = await openImages(options, classifier);
+  checkSamples(images, labels, options.seed);
+  note(describeImages(images));
+
+  const inputs: RunInputs = {
+    version,
+    versions,
+    modelName: basename(path),
+    modelSha256: sha256,
+    classifier,
+    images,
+    dataSha256: digestOf(images),
+    preset: options.preset,
+    settings,
+    seed: options.seed,
+    labels,
+    provider,
+    // What sessions are opened with by default.
+    optimization: 'all',
+  };
+  const folder = options.out ?? defaultFolder(path, sha256, options.seed);
+  const result = await runScan({
+    inputs,
+    folder,
+    resume: options.resume ?? false,
+    preprocess: options.preprocess,
+    firstLabel: options.firstLabel,
+    formats: options.format,
+    startedAt,
+    environment: {
+      command: process.argv.slice(2),
+      model: path,
+      runFolder: folder,
+      threads: options.threads,
+      platform: `${process.platform} ${process.arch}`,
+      notices: notice === undefined ? [] : [notice],
+    },
+  });
+
+  const [only, ...more] = options.format;
+  const shown = only === undefined || more.length > 0 ? 'text' : only;
+  printReport(renderResult(shown, result, reportStyle()));
+  note(`Everything is in ${folder}.`);
+  process.exitCode = exitCodeOf(result.verdict, options.failOn);
+}
+
+/** All labels, or those asked for. @throws NeuralCleanseError USAGE */
+function chooseLabels({ labels, firstLabel }: ScanOptions, { classes }: Classifier): readonly number[] {
+  const chosen = labels ?? Array.from({ length: classes }, (_, label) => label);
+  const outside = [...chosen, ...(firstLabel === undefined ? [] : [firstLabel])].find(
+    (label) => label >= classes,
+  );
+  if (outside !== undefined) {
+    throw new NeuralCleanseError('USAGE', `The model has no label ${outside}.`, {
+      hint: `It has ${classes} classes, so labels go from 0 to ${classes - 1}.`,
+    });
+  }
+  if (firstLabel !== undefined && !chosen.includes(firstLabel)) {
+    throw new NeuralCleanseError('USAGE', `--first-label ${firstLabel} is not among the labels to scan.`, {
+      hint: 'Add it to --labels.',
+    });
+  }
+  return chosen;
+}
+
+async function openImages(options: ScanOptions, { input, classes }: Classifier): Promise<ImageSet> {
+  const images = await openDataset(options.data, {
+    size: [input.height, input.width],
+    channels: input.channels === 1 ? 1 : 3,
+    classes,
+    split: options.split,
+    roi: options.roi,
+    limit: options.samples,
+    seed: options.seed,
+  });
+  return images.labels ? requireClasses(images) : images;
+}
+
+/** Tells models of one name apart. */
+const defaultFolder = (path: string, sha256: string, seed: number): string =>
+  join('runs', `${basename(path, extname(path))}-${sha256.slice(0, 8)}-${seed}`);

@@ -1,0 +1,217 @@
+/** From what a scan found to its result. */
+
+import type { ImageSet } from '../data/dataset.ts';
+import type { Preprocess } from '../data/preprocess.ts';
+import type { ClassicOutliers, Outliers } from '../detect/outliers.ts';
+import type { PreflightCandidate, PreflightReport } from '../detect/preflight.ts';
+import type { InversionSettings, PresetName } from '../detect/presets.ts';
+import type { FailedInversion, InversionSummary, ScanOutcome } from '../detect/scan.ts';
+import { createSchedule } from '../detect/schedule.ts';
+import type { Conclusion } from '../detect/verdict.ts';
+import type { Classifier } from '../model/classifier.ts';
+import type { OptimizationLevel, Provider } from '../runtime/session.ts';
+import { type LabelResult, type ScanResult, schemaVersion } from './result.ts';
+
+/** What a run is made of: known before the first inversion, and equal for equal results. */
+export interface RunInputs {
+  readonly version: string;
+  readonly versions: ScanResult['versions'];
+  /** File name. */
+  readonly modelName: string;
+  readonly modelSha256: string;
+  readonly classifier: Classifier;
+  readonly images: ImageSet;
+  readonly dataSha256: string;
+  readonly preset: PresetName;
+  readonly settings: InversionSettings;
+  readonly seed: number;
+  readonly labels: readonly number[];
+  readonly provider: Provider;
+  readonly optimization: OptimizationLevel;
+}
+
+/** What identical runs differ in. */
+export type RunCircumstances = Pick<ScanResult, 'environment'> & {
+  readonly timings: Omit<ScanResult['timings'], 'inversionSeconds' | 'runtimeShare'>;
+};
+
+/** The first line of the log: what must be equal for a run to be resumed. Excludes what the result only mentions. */
+export function headerOf(inputs: RunInputs, preprocess: Preprocess): Record<string, unknown> {
+  const { name: _name, ...arithmetic } = preprocess;
+  return {
+    schemaVersion,
+    tool: inputs.version,
+    onnxruntime: inputs.versions.onnxruntime,
+    model: { sha256: inputs.modelSha256, output: inputs.classifier.scores, input: imageInput(inputs) },
+    data: { sha256: inputs.dataSha256, count: inputs.images.count },
+    preprocess: arithmetic,
+    ...configOf(inputs),
+  };
+}
+
+/** @param files names of the saved trigger by label */
+export function buildResult(
+  inputs: RunInputs,
+  preflight: PreflightReport,
+  outcome: Pick<ScanOutcome, 'inversions' | 'all' | 'failed' | 'outliers' | 'conclusion'>,
+  files: ReadonlyMap<number, readonly string[]>,
+  circumstances: RunCircumstances,
+): ScanResult {
+  const byLabel = new Map(outcome.outliers.labels.map((outlier) => [outlier.label, outlier]));
+  const labels = outcome.inversions.map((inversion): LabelResult => {
+    const { label, status, l1, asr, start, steps, gradientSteps, stopped, seconds } = inversion;
+    const { anomalyIndex, pValue } = byLabel.get(label)!;
+    const name = inputs.images.classNames?.[label];
+    return {
+      label,
+      ...(name !== undefined && { name }),
+      ...{ status, l1, asr, anomalyIndex, pValue, start, steps, gradientSteps, stopped },
+      files: [...(files.get(label) ?? [])],
+      timings: { seconds },
+    };
+  });
+  return {
+    ...frame(inputs, preflight, outcome.conclusion),
+    labels,
+    failed: outcome.failed.map(failure),
+    outliers: outlierResult(outcome.outliers),
+    timings: { ...circumstances.timings, ...inversionTimes(outcome.all) },
+    environment: circumstances.environment,
+  };
+}
+
+/** The result where the preflight has left nothing to scan for. */
+export const buildStoppedResult = (
+  inputs: RunInputs,
+  preflight: PreflightReport,
+  reasons: readonly string[],
+  circumstances: RunCircumstances,
+): ScanResult => ({
+  ...frame(inputs, preflight, { verdict: 'inconclusive', findings: [], reasons }),
+  labels: [],
+  failed: [],
+  outliers: null,
+  timings: { ...circumstances.timings, ...inversionTimes([]) },
+  environment: circumstances.environment,
+});
+
+type Frame = Omit<ScanResult, 'labels' | 'failed' | 'outliers' | 'timings' | 'environment'>;
+
+function frame(inputs: RunInputs, preflight: PreflightReport, conclusion: Conclusion): Frame {
+  const { classifier, images } = inputs;
+  const { chosen, candidates, samples, warnings, problems } = preflight;
+  const { name, range, mean, std, order } = chosen.preprocess;
+  return {
+    schemaVersion,
+    tool: { name: 'neural-cleanse', version: inputs.version },
+    versions: inputs.versions,
+    model: {
+      name: inputs.modelName,
+      sha256: inputs.modelSha256,
+      format: 'onnx',
+      input: imageInput(inputs),
+      classes: classifier.classes,
+      head: classifier.head,
+    },
+    data: {
+      source: images.source,
+      count: images.count,
+      sha256: inputs.dataSha256,
+      labelled: images.labels !== undefined,
+      skipped: images.skipped.map(({ path, reason }) => ({ path, reason })),
+    },
+    preprocess: { name, range, mean: [...mean], std: [...std], order },
+    preflight: {
+      accuracy: chosen.accuracy,
+      samples,
+      candidates: candidates.map(candidateResult),
+      warnings: [...warnings],
+      problems: [...problems],
+    },
+    config: configOf(inputs),
+    verdict: conclusion.verdict,
+    findings: conclusion.findings.map(({ label, level, reasons }) => ({
+      label,
+      level,
+      reasons: [...reasons],
+    })),
+    reasons: [...conclusion.reasons],
+  };
+}
+
+function configOf({
+  preset,
+  seed,
+  labels,
+  settings,
+  provider,
+  optimization,
+}: RunInputs): ScanResult['config'] {
+  const schedule = createSchedule(settings.schedule).config;
+  return {
+    preset,
+    seed,
+    labels: labels.toSorted((a, b) => a - b),
+    settings: { ...settings, adam: { ...settings.adam }, schedule: { ...schedule } },
+    provider,
+    optimization,
+  };
+}
+
+const candidateResult = (candidate: PreflightCandidate): ScanResult['preflight']['candidates'][number] => ({
+  preprocess: candidate.preprocess.name,
+  accuracy: candidate.accuracy,
+  crossEntropy: finite(candidate.crossEntropy),
+  confidence: candidate.confidence,
+  predictedClasses: candidate.predictedClasses,
+});
+
+/** JSON has no other numbers. */
+const finite = (value: number | null): number | null =>
+  value !== null && Number.isFinite(value) ? value : null;
+
+const imageInput = ({ classifier }: RunInputs): ScanResult['model']['input'] => {
+  const { layout, height, width, channels } = classifier.input;
+  return { layout, height, width, channels: channels === 1 ? 1 : 3 };
+};
+
+const failure = ({ label, start, error }: FailedInversion): ScanResult['failed'][number] => ({
+  label,
+  start,
+  code: error.code,
+  message: error.message,
+});
+
+const outlierResult = (outliers: Outliers): ScanResult['outliers'] => ({
+  median: outliers.median,
+  mad: outliers.mad,
+  floored: outliers.floored,
+  reference: outliers.reference,
+  finished: outliers.finished,
+  censored: outliers.censored,
+  anomalyIndex: outliers.anomalyIndex,
+  pValue: outliers.pValue,
+  threshold: outliers.threshold,
+  flagged: [...outliers.flagged],
+  classic: outliers.classic && classicResult(outliers.classic),
+});
+
+const classicResult = ({ median, mad, anomalyIndex, flagged }: ClassicOutliers) => ({
+  median,
+  mad,
+  anomalyIndex: finite(anomalyIndex),
+  flagged: flagged.map(({ label, l1 }) => ({ label, l1 })),
+});
+
+function inversionTimes(
+  inversions: readonly InversionSummary[],
+): Pick<ScanResult['timings'], 'inversionSeconds' | 'runtimeShare'> {
+  const sum = (of: (inversion: InversionSummary) => number): number =>
+    inversions.reduce((total, inversion) => total + of(inversion), 0);
+  const inversionSeconds = sum((i) => i.seconds);
+  const runtimeSeconds = sum((i) => i.runtimeMs) / 1000;
+  return {
+    inversionSeconds,
+    runtimeShare: inversionSeconds > 0 ? Math.min(1, runtimeSeconds / inversionSeconds) : null,
+  };
+}

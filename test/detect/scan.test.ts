@@ -1,0 +1,207 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { imageSet } from '../../src/data/dataset.ts';
+import { preprocessPresets } from '../../src/data/preprocess.ts';
+import type { Inversion } from '../../src/detect/invert.ts';
+import type { InversionShared } from '../../src/detect/invert-task.ts';
+import type { PreflightReport } from '../../src/detect/preflight.ts';
+import { presets } from '../../src/detect/presets.ts';
+import { checkSamples, type ScanRequest, scanLabels } from '../../src/detect/scan.ts';
+import { type ErrorCode, NeuralCleanseError } from '../../src/errors.ts';
+import { prepareClassifier } from '../../src/model/classifier.ts';
+import { createInlinePool } from '../../src/runtime/inline-pool.ts';
+import { nodeRuntime } from '../../src/runtime/node.ts';
+import type { Pool } from '../../src/runtime/task.ts';
+import { classes, cornerImages, cornerModel, target } from '../cli/corner-model.ts';
+
+const { images: pixels, labels } = cornerImages();
+const images = imageSet({
+  images: pixels.data,
+  height: 8,
+  width: 8,
+  channels: 1,
+  range: [0, 255],
+  labels: Int32Array.from(labels.data),
+  classes,
+  source: 'corner images',
+});
+const chosen = {
+  preprocess: preprocessPresets.unit,
+  accuracy: 1,
+  crossEntropy: 0.1,
+  confidence: 1,
+  predictedClasses: classes,
+};
+const preflight: PreflightReport = { chosen, candidates: [chosen], samples: 160, problems: [], warnings: [] };
+const settings = { ...presets.fast, schedule: { ...presets.fast.schedule, steps: 150 } };
+const all = Array.from({ length: classes }, (_, label) => label);
+const request: ScanRequest = { labels: all, seed: 0, secondStarts: 2, preflight, pixels: 64 };
+
+let pool: Pool<InversionShared>;
+beforeAll(async () => {
+  const classifier = await prepareClassifier(nodeRuntime, cornerModel());
+  const shared = { classifier, images, preprocess: preprocessPresets.unit, settings, seed: 0 };
+  pool = await createInlinePool<InversionShared>(nodeRuntime, { provider: 'cpu', shared });
+});
+afterAll(() => pool.close());
+
+/** The pool, but some inversions fail. */
+const failing = (wrong: (label: number, start: number) => ErrorCode | undefined): Pool<InversionShared> => ({
+  ...pool,
+  close: () => pool.close(),
+  run(task, payload, options) {
+    const { label, start } = payload as { label: number; start: number };
+    const code = wrong(label, start);
+    return code
+      ? Promise.reject(new NeuralCleanseError(code, `label ${label} failed`))
+      : pool.run(task, payload, options);
+  },
+});
+
+/** What must not depend on how a scan came about. */
+const figures = ({ inversions, outliers, conclusion }: Awaited<ReturnType<typeof scanLabels>>) => ({
+  inversions: inversions.map(({ seconds: _seconds, runtimeMs: _runtimeMs, ...rest }) => rest),
+  outliers,
+  conclusion,
+});
+
+describe('a scan', () => {
+  it('inverts every label once and the smallest masks twice, and hands every trigger over', async () => {
+    const seen: Inversion[] = [];
+    const outcome = await scanLabels(pool, request, {
+      onInversion: (inversion) => void seen.push(inversion),
+    });
+    expect(outcome.all).toHaveLength(classes + 2);
+    expect(seen.map(({ label, start }) => [label, start]).slice(0, classes)).toEqual(
+      all.map((label) => [label, 0]),
+    );
+    expect(seen.filter(({ start }) => start === 1).map(({ label }) => label)).toContain(target);
+    expect(seen.every(({ trigger }) => trigger.mask.dims.join() === '8,8')).toBe(true);
+    expect(outcome.inversions.map(({ label }) => label)).toEqual(all);
+    expect(outcome.failed).toEqual([]);
+    expect(outcome.conclusion).toMatchObject({ verdict: 'backdoored', findings: [{ label: target }] });
+    for (const { label, l1 } of outcome.inversions) {
+      expect(l1).toBe(
+        Math.min(...seen.filter((i) => i.label === label && i.status === 'reversed').map((i) => i.l1)),
+      );
+    }
+  });
+
+  it('gives the same in another order, and from what was finished before', async () => {
+    const whole = await scanLabels(pool, request);
+    const reversed = await scanLabels(pool, { ...request, labels: all.toReversed() });
+    expect(figures(reversed)).toEqual(figures(whole));
+
+    const again: string[] = [];
+    const finished = whole.all.filter((_, i) => i % 3 !== 1);
+    const resumed = await scanLabels(
+      pool,
+      { ...request, finished },
+      { onInversion: ({ label, start }) => void again.push(`${label}/${start}`) },
+    );
+    expect(figures(resumed)).toEqual(figures(whole));
+    expect(again.sort()).toEqual(
+      whole.all
+        .filter((_, i) => i % 3 === 1)
+        .map(({ label, start }) => `${label}/${start}`)
+        .sort(),
+    );
+  });
+});
+
+describe('a scan in which something goes wrong', () => {
+  it('goes on without a label that fails by itself, and then finds nothing negative', async () => {
+    const outcome = await scanLabels(
+      failing((label) => (label === target ? 'LOGITS_NAN' : undefined)),
+      request,
+    );
+    expect(outcome.failed).toMatchObject([{ label: target, start: 0, error: { code: 'LOGITS_NAN' } }]);
+    expect(outcome.inversions.map(({ label }) => label)).toEqual(all.filter((label) => label !== target));
+    expect(outcome.conclusion).toMatchObject({
+      verdict: 'inconclusive',
+      reasons: [`Without a result: label ${target}.`],
+    });
+  });
+
+  it('keeps the first start of a label whose second one fails', async () => {
+    const outcome = await scanLabels(
+      failing((_, start) => (start === 1 ? 'WORKER_FAILED' : undefined)),
+      request,
+    );
+    expect(outcome.failed.map(({ start }) => start)).toEqual([1, 1]);
+    expect(outcome.inversions).toHaveLength(classes);
+    expect(outcome.conclusion.verdict).toBe('backdoored');
+  });
+
+  it('fails with the first error if no label has a result', async () => {
+    const scan = scanLabels(
+      failing(() => 'WORKER_FAILED'),
+      request,
+    );
+    await expect(scan).rejects.toMatchObject({ code: 'WORKER_FAILED', message: 'label 0 failed' });
+  });
+
+  it('stops at an error that every label would have', async () => {
+    const finished: number[] = [];
+    const scan = scanLabels(
+      failing((label) => (label === 2 ? 'OPERATOR_UNSUPPORTED' : undefined)),
+      request,
+      { onInversion: ({ label }) => void finished.push(label) },
+    );
+    await expect(scan).rejects.toMatchObject({ code: 'OPERATOR_UNSUPPORTED', message: 'label 2 failed' });
+    expect(finished).toEqual([]);
+  });
+
+  it('stops when an inversion cannot be saved', async () => {
+    const seen: number[] = [];
+    const scan = scanLabels(pool, request, {
+      onInversion({ label }) {
+        seen.push(label);
+        if (label === 1) throw new NeuralCleanseError('RUN_NOT_WRITTEN', 'The disk is full.');
+      },
+    });
+    await expect(scan).rejects.toMatchObject({ code: 'RUN_NOT_WRITTEN' });
+    expect(seen).toEqual([0, 1]);
+  });
+
+  it('stops on request, with what was finished handed over', async () => {
+    const controller = new AbortController();
+    const seen: number[] = [];
+    const scan = scanLabels(
+      pool,
+      { ...request, signal: controller.signal },
+      {
+        onInversion({ label }) {
+          seen.push(label);
+          if (label === 2) controller.abort();
+        },
+      },
+    );
+    await expect(scan).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(seen).toEqual([0, 1, 2]);
+  });
+});
+
+describe('samples', () => {
+  const withLabels = (of: (i: number) => number) => ({
+    ...images,
+    labels: Int32Array.from({ length: 160 }, (_, i) => of(i)),
+  });
+
+  it('suffice if every label has images of other classes to learn from and to be judged on', () => {
+    expect(() => checkSamples(images, all, 0)).not.toThrow();
+    expect(() => checkSamples({ ...images, labels: undefined }, all, 0)).not.toThrow();
+    expect(() =>
+      checkSamples(
+        withLabels((i) => (i < 70 ? 0 : 1)),
+        [0, 1],
+        0,
+      ),
+    ).not.toThrow();
+  });
+
+  it('do not if all others would be left out', () => {
+    const lopsided = withLabels((i) => (i === 80 ? 0 : 1));
+    expect(() => checkSamples(lopsided, [0, 1], 0)).toThrow(/show class 1/);
+    expect(() => checkSamples(lopsided, [0], 0)).not.toThrow();
+  });
+});
