@@ -18,7 +18,7 @@ const fewest = 20;
 /**
  * Splits by seed, balanced by class where there are labels.
  *
- * @param heldOut images to judge on; never more than a third of all
+ * @param heldOut about how many images to judge on; never more than a third of all
  * @throws NeuralCleanseError DATA_TOO_FEW
  */
 export function splitSamples(set: ImageSet, seed: number, heldOut = 256): SampleSplit {
@@ -32,12 +32,20 @@ export function splitSamples(set: ImageSet, seed: number, heldOut = 256): Sample
       },
     );
   }
-  const order = sampleIndices(set, set.count, { seed });
-  const held = Math.min(heldOut, Math.floor(set.count / 3));
+  // One of `every` images of each class is held out, so that both parts show all classes. Classes begin to count at different
+  // numbers, so that with one image a class some of these are held out too.
+  const every = Math.max(3, Math.ceil(set.count / heldOut));
+  const seen = new Map<number, number>();
+  const parts = { train: [] as number[], heldOut: [] as number[] };
+  for (const i of sampleIndices(set, set.count, { seed })) {
+    const label = set.labels?.[i] ?? 0;
+    const n = (seen.get(label) ?? seen.size) + 1;
+    seen.set(label, n);
+    parts[n % every === 0 ? 'heldOut' : 'train'].push(i);
+  }
   const { labels } = set;
   return {
-    heldOut: order.slice(0, held),
-    train: order.slice(held),
+    ...parts,
     without: (indices, label) => indices.filter((i) => labels?.[i] !== label),
   };
 }
