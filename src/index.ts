@@ -33,6 +33,7 @@ export type { Graph, Model, Node } from './onnx/graph.ts';
 export { readModel } from './onnx/read.ts';
 export type { Tensor } from './onnx/tensor.ts';
 export { writeModel } from './onnx/write.ts';
+export { type ScanResult, scanResult, withoutTimings } from './report/result.ts';
 export { nodeRuntime } from './runtime/node.ts';
 export { createPool } from './runtime/pool.ts';
 export { type Provider, providers, type Runtime, type Session } from './runtime/session.ts';
