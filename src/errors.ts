@@ -13,7 +13,7 @@ export const errorCodes = {
   FILE_NOT_WRITTEN: 'a file could not be written',
   IR_UNSUPPORTED: 'the version of the ONNX file format is outside the supported range',
   OPSET_UNSUPPORTED: 'the operator set version is outside the supported range',
-  EXTERNAL_DATA_MISSING: 'an external data file is absent, too short or outside the model folder',
+  EXTERNAL_DATA_MISSING: 'an external data file is absent or too short',
   EXTERNAL_DATA_OUTSIDE: 'the model refers to a data file outside its own folder',
   // Suitability of the model
   OPERATOR_UNSUPPORTED: 'an operator on the differentiated path has no gradient rule',
@@ -27,7 +27,6 @@ export const errorCodes = {
   NOT_A_CLASSIFIER: 'the model does not map a batch of images to one score per class',
   REBATCH_FAILED: 'the model was exported with a fixed batch that cannot be changed',
   LOGITS_NAN: 'the model answers NaN or infinity',
-  DATA_TOO_FEW: 'there are too few images',
   PREPROCESS_INVALID: 'a preprocessing spec cannot be read',
   // Running
   PROVIDER_UNAVAILABLE: 'the requested execution provider cannot be used here',
@@ -35,6 +34,7 @@ export const errorCodes = {
   WORKER_FAILED: 'a worker stopped unexpectedly',
   CANCELLED: 'the work was stopped on request',
   // Images and labels
+  DATA_TOO_FEW: 'there are too few images',
   DATA_NOT_FOUND: 'the data file or folder does not exist or cannot be read',
   DATA_EMPTY: 'there are no images where images are expected',
   DATA_FORMAT_UNKNOWN: 'the data are in none of the accepted formats',

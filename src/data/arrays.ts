@@ -2,7 +2,7 @@
 
 import { NeuralCleanseError } from '../errors.ts';
 import { sizeOf, type Tensor, toFloat32 } from '../onnx/tensor.ts';
-import type { Layout } from './batch.ts';
+import type { Layout } from '../model/classifier.ts';
 import type { NumericArray } from './bytes.ts';
 import type { PixelRange } from './dataset.ts';
 import { type Channels, newPixels, type Pixels, type Raster } from './raster.ts';

@@ -7,29 +7,24 @@ import type { RuleFamily } from '../operators.ts';
 import type { Rule, RuleContext } from '../rule.ts';
 import { extent, type Window, windowOf } from '../window.ts';
 
-// y = largest x of each window; dy goes to the first position that holds it.  x [N,C,S…], y [N,C,O…]
-const maxPool: Rule = (c) => {
+function poolingWindow(c: RuleContext): Window {
   const kernel = c.ints('kernel_shape');
   if (!kernel) throw c.unsupported('it has no kernel_shape');
-  const window = windowOf(c, c.xShape().slice(2), c.yShape().slice(2), kernel);
-  return [
-    () =>
-      maxPoolGradient(c.b, {
-        x: c.x(),
-        y: c.y(),
-        dy: c.dy(),
-        xShape: c.xShape(),
-        yShape: c.yShape(),
-        window,
-      }),
-  ];
+  return windowOf(c, c.xShape().slice(2), c.yShape().slice(2), kernel);
+}
+
+const toMaxima = (c: RuleContext, window: Window): string =>
+  maxPoolGradient(c.b, { x: c.x(), y: c.y(), dy: c.dy(), xShape: c.xShape(), yShape: c.yShape(), window });
+
+// y = largest x of each window; dy goes to the first position that holds it.  x [N,C,S…], y [N,C,O…]
+const maxPool: Rule = (c) => {
+  const window = poolingWindow(c);
+  return [() => toMaxima(c, window)];
 };
 
 // y = mean of each window;  dx = every dy / count spread over its window: a depthwise transposed convolution with ones
 const averagePool: Rule = (c) => {
-  const kernel = c.ints('kernel_shape');
-  if (!kernel) throw c.unsupported('it has no kernel_shape');
-  const window = windowOf(c, c.xShape().slice(2), c.yShape().slice(2), kernel);
+  const window = poolingWindow(c);
   return [() => spread(c, window)];
 };
 
@@ -93,17 +88,7 @@ const globalMaxPool: Rule = (c) => {
   const ones = kernel.map(() => 1);
   const zeros = kernel.map(() => 0);
   const window = { kernel, strides: kernel, dilations: ones, padsBegin: zeros, padsEnd: zeros };
-  return [
-    () =>
-      maxPoolGradient(c.b, {
-        x: c.x(),
-        y: c.y(),
-        dy: c.dy(),
-        xShape: c.xShape(),
-        yShape: c.yShape(),
-        window,
-      }),
-  ];
+  return [() => toMaxima(c, window)];
 };
 
 export const poolingRules: RuleFamily<'pooling'> = {
