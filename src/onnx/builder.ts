@@ -131,12 +131,6 @@ export class GraphBuilder {
     return outputs;
   }
 
-  /** Copies nodes and initializers of another graph; names must not clash. */
-  include(graph: Graph): void {
-    for (const [name, tensor] of graph.initializers) this.initializer(name, tensor);
-    for (const node of graph.nodes) this.push(node);
-  }
-
   add(a: string, b: string): string {
     return this.op('Add', [a, b]);
   }
