@@ -16,10 +16,10 @@ export interface ScanProgress {
 export interface Plan {
   /** Labels to scan. */
   readonly labels: number;
-  /** Labels that are inverted again. */
-  readonly secondStarts: number;
+  /** How often each is inverted. */
+  readonly starts: number;
   /** Inversions that are known from an interrupted run. */
-  readonly known: readonly Pick<InversionSummary, 'start'>[];
+  readonly known: number;
 }
 
 /** The part of a stream that is needed; a terminal states its width. */
@@ -35,33 +35,30 @@ class Tally {
   private readonly plan: Plan;
   private readonly now: () => number;
   private readonly began: number;
-  private first: number;
-  private second: number;
+  private done: number;
   private here = 0;
 
   constructor(plan: Plan, now: () => number) {
     this.plan = plan;
     this.now = now;
     this.began = now();
-    this.first = plan.known.filter(({ start }) => start === 0).length;
-    this.second = plan.known.length - this.first;
+    this.done = plan.known;
   }
 
-  add({ start }: Pick<InversionSummary, 'start'>): void {
-    if (start === 0) this.first++;
-    else this.second++;
+  add(): void {
+    this.done++;
     this.here++;
   }
 
-  /** `12 of 43 labels, 1m 03s, about 2m 40s left` */
+  /** `12 of 43 labels, 1m 03s, about 2m 40s left`, or with several starts `12 of 86 inversions of 43 labels, …` */
   text(): string {
-    const { labels, secondStarts } = this.plan;
-    const again =
-      this.first === labels && secondStarts > 0 ? `, ${this.second} of ${secondStarts} again` : '';
+    const { labels, starts } = this.plan;
+    const total = labels * starts;
+    const unit = starts > 1 ? `inversions of ${labels} labels` : 'labels';
     const elapsed = this.now() - this.began;
-    const left = labels + secondStarts - this.first - this.second;
+    const left = total - this.done;
     const rest = this.here > 0 && left > 0 ? `, about ${duration((elapsed / this.here) * left)} left` : '';
-    return `${this.first} of ${labels} labels${again}, ${duration(elapsed)}${rest}`;
+    return `${this.done} of ${total} ${unit}, ${duration(elapsed)}${rest}`;
   }
 }
 
@@ -85,7 +82,7 @@ class PlainProgress implements ScanProgress {
   }
 
   finished(inversion: InversionSummary): void {
-    this.tally.add(inversion);
+    this.tally.add();
     const { label, start, status, l1, asr, steps, seconds } = inversion;
     const again = start === 0 ? '' : ' again';
     const found = status === 'censored' ? 'ASR threshold not reached' : `L1 ${l1.toFixed(1)}`;
@@ -127,7 +124,7 @@ class LiveProgress implements ScanProgress {
 
   finished(inversion: InversionSummary): void {
     this.active.delete(keyOf(inversion));
-    this.tally.add(inversion);
+    this.tally.add();
   }
 
   note(line: string): void {

@@ -4,7 +4,6 @@ import type { Preprocess } from '../data/preprocess.ts';
 import { RunFolder } from '../data/run-folder.ts';
 import type { Inversion } from '../detect/invert.ts';
 import { type PreflightReport, runPreflight } from '../detect/preflight.ts';
-import { secondStartsOf } from '../detect/presets.ts';
 import { betterInversion, scanLabels } from '../detect/scan.ts';
 import { preflightObstacles } from '../detect/verdict.ts';
 import { NeuralCleanseError } from '../errors.ts';
@@ -93,14 +92,13 @@ async function invertLabels(
   };
 
   const labels = startingWith(job.firstLabel, inputs.labels);
-  const secondStarts = secondStartsOf(settings, labels.length);
   const pool = await createPool({
     provider,
     threads: environment.threads,
-    tasks: labels.length,
+    tasks: labels.length * settings.starts,
     shared: { classifier, images, preprocess: preflight.chosen.preprocess, settings, seed },
   });
-  const progress = showProgress(process.stderr, { labels: labels.length, secondStarts, known });
+  const progress = showProgress(process.stderr, { labels: labels.length, starts: settings.starts, known: known.length });
   const interrupt = onInterrupt((line) => progress.note(line));
   try {
     const outcome = await scanLabels(
@@ -108,7 +106,7 @@ async function invertLabels(
       {
         labels,
         seed,
-        secondStarts,
+        starts: settings.starts,
         preflight,
         pixels: classifier.input.height * classifier.input.width,
         finished: known.map(summaryOf),

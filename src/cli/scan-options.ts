@@ -4,9 +4,17 @@ import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import type { Preprocess } from '../data/preprocess.ts';
 import type { Split } from '../data/splits.ts';
-import { type InversionSettings, type PresetName, presetNames, presets } from '../detect/presets.ts';
+import { createAnnealing } from '../detect/annealing.ts';
+import {
+  type InversionSettings,
+  type PresetName,
+  presetNames,
+  presets,
+  type Schedule,
+} from '../detect/presets.ts';
 import { createSchedule } from '../detect/schedule.ts';
 import type { FailOn } from '../detect/verdict.ts';
+import { NeuralCleanseError } from '../errors.ts';
 import { type ReportFormat, reportFormats } from '../report/formats.ts';
 import type { Provider } from '../runtime/session.ts';
 import {
@@ -46,7 +54,7 @@ export interface ScanOptions {
   readonly costMultiplier?: number;
   readonly patience?: number;
   readonly learningRate?: number;
-  readonly secondStarts?: number;
+  readonly starts?: number;
 }
 
 /** Names in capitals are those of the original's settings. */
@@ -113,15 +121,19 @@ export const addScanOptions = (command: Command): Command =>
     .option('--init-cost <n>', 'first weight of the norm [INIT_COST]', numberAbove('--init-cost', 0))
     .option(
       '--cost-multiplier <n>',
-      'by which that weight rises [COST_MULTIPLIER]',
+      'by which that weight rises, for paper [COST_MULTIPLIER]',
       numberAbove('--cost-multiplier', 1),
     )
-    .option('--patience <n>', 'steps before that weight changes [PATIENCE]', wholeNumber('--patience'))
+    .option(
+      '--patience <n>',
+      'steps before that weight changes, for paper [PATIENCE]',
+      wholeNumber('--patience'),
+    )
     .option('--learning-rate <n>', 'of Adam [LR]', numberAbove('--learning-rate', 0))
     .option(
-      '--second-starts <percent>',
-      'of the labels, those with the smallest masks, are inverted twice',
-      wholeNumber('--second-starts', 0),
+      '--starts <n>',
+      'how often each label is inverted; the smallest mask counts',
+      wholeNumber('--starts'),
     );
 
 /**
@@ -135,24 +147,39 @@ export function settingsFrom(options: ScanOptions): InversionSettings {
   // The original makes a step of as many mini-batches as the samples fill.
   const miniBatches =
     options.preset === 'paper' ? Math.max(1, Math.floor(options.samples / batch)) : preset.miniBatches;
-  const schedule = {
-    ...preset.schedule,
-    ...(options.steps !== undefined && { steps: options.steps }),
-    ...(options.attackThreshold !== undefined && { attackSuccThreshold: options.attackThreshold }),
-    ...(options.initCost !== undefined && { initCost: options.initCost }),
-    ...(options.costMultiplier !== undefined && { costMultiplier: options.costMultiplier }),
-    ...(options.patience !== undefined && { patience: options.patience }),
-  };
   return {
     ...preset,
     batch,
     miniBatches,
     regularizer: options.regularizer ?? preset.regularizer,
     upsample: options.upsample ?? preset.upsample,
-    secondStartShare:
-      options.secondStarts === undefined ? preset.secondStartShare : options.secondStarts / 100,
+    starts: options.starts ?? preset.starts,
     adam: { ...preset.adam, learningRate: options.learningRate ?? preset.adam.learningRate },
-    // In full, so that what contradicts itself is found now, and not by the first inversion.
-    schedule: createSchedule(schedule).config,
+    schedule: scheduleFrom(options, preset.schedule),
   };
+}
+
+/** In full, so that what contradicts itself is found now, and not by the first inversion. */
+function scheduleFrom(options: ScanOptions, preset: Schedule): Schedule {
+  const common = {
+    ...(options.steps !== undefined && { steps: options.steps }),
+    ...(options.attackThreshold !== undefined && { attackSuccThreshold: options.attackThreshold }),
+    ...(options.initCost !== undefined && { initCost: options.initCost }),
+  };
+  if (preset.kind === 'original') {
+    const { kind, ...changed } = {
+      ...preset,
+      ...common,
+      ...(options.costMultiplier !== undefined && { costMultiplier: options.costMultiplier }),
+      ...(options.patience !== undefined && { patience: options.patience }),
+    };
+    return { kind, ...createSchedule(changed).config };
+  }
+  const foreign = (['costMultiplier', 'patience'] as const).find((name) => options[name] !== undefined);
+  if (foreign !== undefined) {
+    throw new NeuralCleanseError('SETTING_INVALID', `The preset ${options.preset} has no ${foreign}.`, {
+      hint: 'Its weight follows every mini-batch. Give --preset paper for the loop of the original.',
+    });
+  }
+  return { ...preset, ...createAnnealing({ ...preset, ...common }).config };
 }

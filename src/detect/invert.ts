@@ -57,8 +57,8 @@ export interface InvertRequest {
   readonly seed: number;
 }
 
-/** A mask must shrink by this factor to be kept as another candidate: all of them may have to be judged. */
-const worthKeeping = 0.97;
+/** After a mask that failed, the next to be tried is larger by this factor at least. */
+const worthTrying = 0.97;
 
 /** Progress is reported every so many updates. */
 const reportEvery = 10;
@@ -117,7 +117,6 @@ export class Inverter {
       settings,
       images: settings.excludeTarget ? this.split.without(this.split.train, label) : this.split.train,
     });
-    // Masks that passed while the parameters moved, each clearly smaller than the one before
     const candidates: Trigger[] = [];
     let runtimeMs = 0;
     while (!run.done) {
@@ -125,28 +124,23 @@ export class Inverter {
       const stepBegan = performance.now();
       const improved = await this.step(run);
       runtimeMs += performance.now() - stepBegan;
-      if (improved) {
-        const trigger = run.trigger();
-        const last = candidates.at(-1);
-        if (settings.judge === 'moving' || !last || l1Norm(trigger) < worthKeeping * l1Norm(last))
-          candidates.push(trigger);
-      }
+      if (improved) candidates.push(run.trigger());
       const last = run.curve.at(-1);
       if (last && run.updates % reportEvery === 0) {
-        report({ label, start, step: run.schedule.step, l1: last.norm, asr: last.asr });
+        report({ label, start, step: run.course.step, l1: last.norm, asr: last.asr });
       }
     }
     const judgeBegan = performance.now();
-    const judged = await this.judge(candidates.reverse(), run);
+    const judged = await this.judge(candidates, run);
     runtimeMs += performance.now() - judgeBegan;
     return {
       label,
       start,
       ...judged,
       l1: l1Norm(judged.trigger),
-      steps: run.schedule.step,
+      steps: run.course.step,
       gradientSteps: run.updates,
-      stopped: run.schedule.stopped ?? 'steps',
+      stopped: run.course.stopped ?? 'steps',
       curve: run.curve,
       seconds: (performance.now() - began) / 1000,
       runtimeMs,
@@ -154,24 +148,32 @@ export class Inverter {
   }
 
   /**
-   * Chooses among the masks that passed, smallest first: the first whose frozen trigger passes on held-out images, or,
-   * for `moving`, the first. If there is none, the last state stands for a censored label.
+   * Chooses among the triggers that were kept. `moving`: the last, the smallest that passed while it moved. `frozen`: the
+   * smallest that passes on held-out images; of those of much the same size only one is tried. If there is none, the last
+   * state stands for a censored label.
    */
   private async judge(
     candidates: readonly Trigger[],
     run: LabelRun,
   ): Promise<Pick<Inversion, 'status' | 'trigger' | 'asr'>> {
     const heldOut = this.split.without(this.split.heldOut, run.label);
-    for (const trigger of candidates) {
-      const asr = await this.predictor.attackSuccessRate(this.images, heldOut, trigger, run.label);
-      const { attackSuccThreshold } = run.schedule.config;
-      const passes =
-        this.settings.judge === 'moving' || wilsonUpper(asr, heldOut.length) >= attackSuccThreshold;
-      if (passes) return { status: 'reversed', trigger, asr };
+    const asrOf = (trigger: Trigger): Promise<number> =>
+      this.predictor.attackSuccessRate(this.images, heldOut, trigger, run.label);
+    if (this.settings.judge === 'moving') {
+      const trigger = candidates.at(-1);
+      if (trigger) return { status: 'reversed', trigger, asr: await asrOf(trigger) };
+    } else {
+      let tried = 0;
+      for (const trigger of candidates.toSorted((a, b) => l1Norm(a) - l1Norm(b))) {
+        if (l1Norm(trigger) * worthTrying < tried) continue;
+        tried = l1Norm(trigger);
+        const asr = await asrOf(trigger);
+        if (wilsonUpper(asr, heldOut.length, 1) >= run.course.attackSuccThreshold)
+          return { status: 'reversed', trigger, asr };
+      }
     }
     const trigger = run.trigger();
-    const asr = await this.predictor.attackSuccessRate(this.images, heldOut, trigger, run.label);
-    return { status: 'censored', trigger, asr };
+    return { status: 'censored', trigger, asr: await asrOf(trigger) };
   }
 
   /** One update of the trigger; returns whether a step of the schedule ended with a new best. */

@@ -3,6 +3,7 @@
 import type { Classifier } from '../model/classifier.ts';
 import { sizeOf } from '../onnx/tensor.ts';
 import type { Trigger } from '../triggers/trigger.ts';
+import { type Course, openCourse } from './course.ts';
 import {
   momentName,
   type Parameter,
@@ -15,7 +16,6 @@ import {
 import { triggerFromPlanes } from './predictor.ts';
 import type { InversionSettings } from './presets.ts';
 import { type RandomStream, randomStream } from './random.ts';
-import { advance, createSchedule, type ScheduleState } from './schedule.ts';
 
 /** One step as the report draws it. */
 export interface CurvePoint {
@@ -48,7 +48,7 @@ export class LabelRun {
   /** Parameters and Adam moments. */
   readonly state: LaneState = new Map();
   readonly curve: CurvePoint[] = [];
-  schedule: ScheduleState;
+  readonly course: Course;
   /** Updates made so far. */
   updates = 0;
   private readonly settings: InversionSettings;
@@ -64,7 +64,7 @@ export class LabelRun {
     this.settings = settings;
     this.images = images;
     this.classifier = classifier;
-    this.schedule = createSchedule(settings.schedule);
+    this.course = openCourse(settings.schedule);
     this.random = randomStream(seed, label, start);
     const dims = parameterDims(classifier, settings.upsample);
     for (const p of parameters) {
@@ -81,18 +81,18 @@ export class LabelRun {
 
   /** λ of the current step. */
   get cost(): number {
-    return this.schedule.cost;
+    return this.course.cost;
   }
 
   get done(): boolean {
-    return this.schedule.stopped !== null;
+    return this.course.stopped !== null;
   }
 
-  /** Adam's step size with the bias correction of the next update (Kingma & Ba 2015, §2). */
+  /** Adam's step size with the schedule's factor and the bias correction of the next update (Kingma & Ba 2015, §2). */
   get rate(): number {
     const { learningRate, beta1, beta2 } = this.settings.adam;
     const t = this.updates + 1;
-    return (learningRate * Math.sqrt(1 - beta2 ** t)) / (1 - beta1 ** t);
+    return (this.course.rateFactor * learningRate * Math.sqrt(1 - beta2 ** t)) / (1 - beta1 ** t);
   }
 
   /** The next mini-batch: passes over all images, each in a new order. */
@@ -108,7 +108,7 @@ export class LabelRun {
   /**
    * Takes in what one mini-batch measured, after {@link state} was updated.
    *
-   * @returns whether a step of the schedule ended with the smallest norm so far at a sufficient ASR
+   * @returns whether a step of the schedule ended with a trigger to keep
    */
   record(measured: { readonly asr: number; readonly norm: number; readonly crossEntropy: number }): boolean {
     this.updates++;
@@ -119,7 +119,7 @@ export class LabelRun {
     if (this.sums.batches < this.settings.miniBatches) return false;
     const n = this.sums.batches;
     const point: CurvePoint = {
-      step: this.schedule.step,
+      step: this.course.step,
       asr: this.sums.asr / n,
       norm: this.sums.norm / n,
       crossEntropy: this.sums.crossEntropy / n,
@@ -127,11 +127,7 @@ export class LabelRun {
     };
     this.curve.push(point);
     this.sums = { asr: 0, norm: 0, crossEntropy: 0, batches: 0 };
-    const window = this.curve.slice(-this.settings.window);
-    const asr = window.reduce((sum, p) => sum + p.asr, 0) / window.length;
-    const { state, improved } = advance(this.schedule, { asr, reg: point.norm });
-    this.schedule = state;
-    return improved;
+    return this.course.advance({ asr: point.asr, reg: point.norm });
   }
 
   /** The trigger as the parameters stand now. */

@@ -1,4 +1,4 @@
-/** A scan: every label inverted, the smallest again from other starts, outliers among the norms, a verdict. */
+/** A scan: every label inverted from each of its starts, outliers among the norms, a verdict. */
 
 import type { ImageSet } from '../data/dataset.ts';
 import { type ErrorCode, NeuralCleanseError } from '../errors.ts';
@@ -17,8 +17,8 @@ export interface ScanRequest {
   /** Labels to invert, in the order in which they start. */
   readonly labels: readonly number[];
   readonly seed: number;
-  /** Labels whose smallest masks are inverted again; see the presets. */
-  readonly secondStarts: number;
+  /** How often each label is inverted. */
+  readonly starts: number;
   readonly preflight: PreflightReport;
   /** Height × width. */
   readonly pixels: number;
@@ -37,6 +37,8 @@ export interface ScanEvents {
   onInversion?(inversion: Inversion): Promise<void> | void;
 }
 
+type LabelStart = Pick<Inversion, 'label' | 'start'>;
+
 /** An inversion that could not be done, for a reason that need not concern other labels. */
 export interface FailedInversion {
   readonly label: number;
@@ -53,7 +55,7 @@ export interface ScanOutcome {
   readonly inversions: readonly InversionSummary[];
   /** All inversions, including starts that do not count. */
   readonly all: readonly InversionSummary[];
-  /** By label and start. A label whose first start failed has no inversion. */
+  /** By label and start. A label has no inversion if all its starts failed. */
   readonly failed: readonly FailedInversion[];
   readonly outliers: Outliers;
   readonly conclusion: Conclusion;
@@ -62,8 +64,7 @@ export interface ScanOutcome {
 /**
  * Runs the inversions over a pool.
  *
- * The result depends on the request and the pool's shared values alone, not on order, threads or what was resumed: which
- * labels start again is decided when all first starts are known.
+ * The result depends on the request and the pool's shared values alone, not on order, threads or what was resumed.
  *
  * @throws NeuralCleanseError CANCELLED; what an inversion threw if it concerns the model, or if all labels failed; what
  *   `onInversion` threw. Inversions that run by then are stopped first.
@@ -78,7 +79,7 @@ export async function scanLabels(
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(request.signal ? [request.signal] : [])]);
 
-  const run = async (label: number, start: number): Promise<InversionSummary> => {
+  const run = async ({ label, start }: LabelStart): Promise<InversionSummary> => {
     const known = done.get(key({ label, start }));
     if (known) return known;
     const inversion = await pool.run(
@@ -93,9 +94,9 @@ export async function scanLabels(
     await events.onInversion?.(inversion);
     return summaryOf(inversion);
   };
-  const attempt = async (label: number, start: number): Promise<InversionSummary | undefined> => {
+  const attempt = async ({ label, start }: LabelStart): Promise<InversionSummary | undefined> => {
     try {
-      return await run(label, start);
+      return await run({ label, start });
     } catch (error) {
       if (concernsOneLabel(error)) failed.push({ label, start, error });
       else stop.abort(error);
@@ -103,19 +104,21 @@ export async function scanLabels(
     }
   };
   /** Settles when all have, so that no inversion finishes unseen. */
-  const runAll = async (labels: readonly number[], start: number): Promise<InversionSummary[]> => {
-    const found = await Promise.all(labels.map((label) => attempt(label, start)));
+  const runAll = async (inversions: readonly LabelStart[]): Promise<InversionSummary[]> => {
+    const found = await Promise.all(inversions.map(attempt));
     stop.signal.throwIfAborted();
     return found.filter((inversion) => inversion !== undefined);
   };
 
-  const first = await runAll(request.labels, 0);
-  if (first.length === 0 && failed[0]) throw failed[0].error;
-  const suspects = smallest(first, request.secondStarts).map(({ label }) => label);
-  const second = await runAll(suspects, 1);
-  const inversions = first
-    .map((a) => [a, ...second.filter((b) => b.label === a.label)].reduce(betterInversion))
-    .toSorted((a, b) => a.label - b.label);
+  const starts = Array.from({ length: request.starts }, (_, start) => start);
+  const all = await runAll(starts.flatMap((start) => request.labels.map((label) => ({ label, start }))));
+  if (all.length === 0 && failed[0]) throw failed[0].error;
+  const best = new Map<number, InversionSummary>();
+  for (const inversion of all) {
+    const other = best.get(inversion.label);
+    best.set(inversion.label, other ? betterInversion(other, inversion) : inversion);
+  }
+  const inversions = [...best.values()].toSorted((a, b) => a.label - b.label);
   const outliers = findOutliers(
     inversions.map(({ label, l1, status }) => ({ label, l1, censored: status === 'censored' })),
   );
@@ -133,7 +136,7 @@ export async function scanLabels(
   );
   return {
     inversions,
-    all: [...first, ...second],
+    all,
     failed: failed.toSorted((a, b) => a.label - b.label || a.start - b.start),
     outliers,
     conclusion,
@@ -173,15 +176,8 @@ const ofOneLabel: ReadonlySet<ErrorCode> = new Set(['LOGITS_NAN', 'RUNTIME_FAILE
 const concernsOneLabel = (error: unknown): error is NeuralCleanseError =>
   error instanceof NeuralCleanseError && ofOneLabel.has(error.code);
 
-const key = ({ label, start }: { label: number; start: number }): string => `${label}/${start}`;
+const key = ({ label, start }: LabelStart): string => `${label}/${start}`;
 
 function summaryOf({ trigger: _trigger, curve: _curve, ...figures }: Inversion): InversionSummary {
   return figures;
 }
-
-/** The `count` inversions with the smallest masks; ties go to the smaller label. */
-const smallest = (inversions: readonly InversionSummary[], count: number): InversionSummary[] =>
-  inversions
-    .filter((i) => i.status === 'reversed')
-    .toSorted((a, b) => a.l1 - b.l1 || a.label - b.label)
-    .slice(0, count);

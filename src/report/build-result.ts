@@ -6,7 +6,6 @@ import type { ClassicOutliers, Outliers } from '../detect/outliers.ts';
 import type { PreflightCandidate, PreflightReport } from '../detect/preflight.ts';
 import type { InversionSettings, PresetName } from '../detect/presets.ts';
 import type { FailedInversion, InversionSummary, ScanOutcome } from '../detect/scan.ts';
-import { createSchedule } from '../detect/schedule.ts';
 import type { Conclusion } from '../detect/verdict.ts';
 import type { Classifier } from '../model/classifier.ts';
 import type { OptimizationLevel, Provider } from '../runtime/session.ts';
@@ -147,12 +146,11 @@ function configOf({
   provider,
   optimization,
 }: RunInputs): ScanResult['config'] {
-  const schedule = createSchedule(settings.schedule).config;
   return {
     preset,
     seed,
     labels: labels.toSorted((a, b) => a - b),
-    settings: { ...settings, adam: { ...settings.adam }, schedule: { ...schedule } },
+    settings: { ...settings, adam: { ...settings.adam }, schedule: { ...settings.schedule } },
     provider,
     optimization,
   };

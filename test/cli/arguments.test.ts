@@ -44,7 +44,7 @@ describe('values', () => {
 
   it.each<[string, (text: string) => unknown, string[]]>([
     ['--labels', labelsOption, ['', ',', '3-', '-3', '5-2', '1.5', 'a', '0-99999999', '1,,2', '0x1']],
-    ['--format', formatsOption, ['', 'html', 'text,', 'JSON']],
+    ['--format', formatsOption, ['', 'pdf', 'text,', 'JSON']],
     ['--size', sizeOption, ['0', '1,2,3', 'a', '1.5']],
     ['--provider', providerOption, ['', 'gpu', 'CPU']],
     ['--steps', wholeNumber('--steps'), ['0', '1.5', '-1', '', ' ', 'NaN', '1e99']],
@@ -89,21 +89,30 @@ describe('settings', () => {
   it.each(['fast', 'paper'] as const)('are those of the preset %s, with the schedule in full', (preset) => {
     const { schedule, ...rest } = presets[preset];
     expect(settings('--preset', preset)).toMatchObject({ ...rest, schedule });
-    expect(settings('--preset', preset).schedule).toMatchObject({
-      initCost: 1e-3,
-      attackSuccThreshold: 0.99,
+  });
+
+  it('of fast take what it shares with the loop of the original, and refuse what it has not', () => {
+    const given = '--steps 77 --attack-threshold 0.9 --init-cost 0.02';
+    expect(settings(...given.split(' ')).schedule).toMatchObject({
+      kind: 'annealed',
+      steps: 77,
+      attackSuccThreshold: 0.9,
+      initCost: 0.02,
     });
+    for (const option of ['--patience', '--cost-multiplier']) {
+      expect(() => settings(option, '4')).toThrow(expect.objectContaining({ code: 'SETTING_INVALID' }));
+    }
   });
 
   it('take every option', () => {
     const given =
-      '--regularizer l2 --upsample 2 --batch 16 --steps 77 --attack-threshold 0.9 --init-cost 0.01 --cost-multiplier 1.5 ' +
-      '--patience 4 --learning-rate 0.2 --second-starts 5';
+      '--preset paper --regularizer l2 --upsample 2 --batch 16 --steps 77 --attack-threshold 0.9 --init-cost 0.01 --cost-multiplier 1.5 ' +
+      '--patience 4 --learning-rate 0.2 --starts 3';
     expect(settings(...given.split(' '))).toMatchObject({
       regularizer: 'l2',
       upsample: 2,
       batch: 16,
-      secondStartShare: 0.05,
+      starts: 3,
       adam: { learningRate: 0.2, beta1: 0.5 },
       schedule: { steps: 77, attackSuccThreshold: 0.9, initCost: 0.01, costMultiplier: 1.5, patience: 4 },
     });

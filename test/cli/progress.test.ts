@@ -11,7 +11,7 @@ function stage(isTTY: boolean, columns = 80) {
     columns,
     write: (text: string | Uint8Array) => written.push(String(text)) > 0,
   };
-  const plan = { labels: 4, secondStarts: 1, known: [{ start: 0 }] };
+  const plan = { labels: 2, starts: 2, known: 1 };
   return { written, clock, progress: showProgress(output, plan, () => clock.now) };
 }
 
@@ -54,14 +54,12 @@ describe('without a terminal', () => {
     clock.now = 40_000;
     progress.finished({ ...inversion(2), status: 'censored' });
     clock.now = 50_000;
-    progress.finished(inversion(3));
-    progress.finished(inversion(7, 1));
+    progress.finished(inversion(2, 1));
     progress.stop();
     expect(written).toEqual([
-      'label 7: L1 14.7, ASR 0.996, 120 steps, 8.1 s (2 of 4 labels, 20s, about 1m 00s left)\n',
-      'label 2: ASR threshold not reached, ASR 0.996, 120 steps, 8.1 s (3 of 4 labels, 40s, about 40s left)\n',
-      'label 3: L1 14.7, ASR 0.996, 120 steps, 8.1 s (4 of 4 labels, 0 of 1 again, 50s, about 17s left)\n',
-      'label 7 again: L1 14.7, ASR 0.996, 120 steps, 8.1 s (4 of 4 labels, 1 of 1 again, 50s)\n',
+      'label 7: L1 14.7, ASR 0.996, 120 steps, 8.1 s (2 of 4 inversions of 2 labels, 20s, about 40s left)\n',
+      'label 2: ASR threshold not reached, ASR 0.996, 120 steps, 8.1 s (3 of 4 inversions of 2 labels, 40s, about 20s left)\n',
+      'label 2 again: L1 14.7, ASR 0.996, 120 steps, 8.1 s (4 of 4 inversions of 2 labels, 50s)\n',
     ]);
   });
 
@@ -69,9 +67,9 @@ describe('without a terminal', () => {
     const { written, clock, progress } = stage(false);
     for (clock.now = 0; clock.now < 35_000; clock.now += 500) progress.running(running(1, clock.now / 500));
     expect(written).toEqual([
-      'label 1: step 20, L1 93.4, ASR 0.88 (1 of 4 labels, 10s)\n',
-      'label 1: step 40, L1 93.4, ASR 0.88 (1 of 4 labels, 20s)\n',
-      'label 1: step 60, L1 93.4, ASR 0.88 (1 of 4 labels, 30s)\n',
+      'label 1: step 20, L1 93.4, ASR 0.88 (1 of 4 inversions of 2 labels, 10s)\n',
+      'label 1: step 40, L1 93.4, ASR 0.88 (1 of 4 inversions of 2 labels, 20s)\n',
+      'label 1: step 60, L1 93.4, ASR 0.88 (1 of 4 inversions of 2 labels, 30s)\n',
     ]);
   });
 });
@@ -82,12 +80,12 @@ describe('on a terminal', () => {
 
   it('keeps one block up to date, and takes it away in the end', async () => {
     const { written, clock, progress } = stage(true);
-    expect(screen(written)).toEqual(['1 of 4 labels, 0s']);
+    expect(screen(written)).toEqual(['1 of 4 inversions of 2 labels, 0s']);
     progress.running(running(3, 20));
     progress.running(running(1, 10));
     await frame();
     expect(screen(written)).toEqual([
-      '1 of 4 labels, 0s',
+      '1 of 4 inversions of 2 labels, 0s',
       '  label 1: step 10, L1 93.4, ASR 0.88',
       '  label 3: step 20, L1 93.4, ASR 0.88',
     ]);
@@ -96,14 +94,14 @@ describe('on a terminal', () => {
     progress.finished(inversion(3));
     await frame();
     expect(screen(written)).toEqual([
-      '2 of 4 labels, 30s, about 1m 30s left',
+      '2 of 4 inversions of 2 labels, 30s, about 1m 00s left',
       '  label 1: step 30, L1 93.4, ASR 0.88',
     ]);
     progress.note('Stopping.');
     await frame();
     expect(screen(written)).toEqual([
       'Stopping.',
-      '2 of 4 labels, 30s, about 1m 30s left',
+      '2 of 4 inversions of 2 labels, 30s, about 1m 00s left',
       '  label 1: step 30, L1 93.4, ASR 0.88',
     ]);
     progress.stop();
@@ -118,7 +116,7 @@ describe('on a terminal', () => {
     progress.running(running(3, 20));
     await frame();
     progress.stop();
-    expect(screen(written.slice(0, -1)).map((line) => line.length)).toEqual([17, 19]);
+    expect(screen(written.slice(0, -1)).map((line) => line.length)).toEqual([19, 19]);
   });
 });
 

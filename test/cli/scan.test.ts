@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { saveModel } from '../../src/data/model-file.ts';
 import { encodePng } from '../../src/data/png.ts';
-import { presets, secondStartsOf } from '../../src/detect/presets.ts';
+import { presets } from '../../src/detect/presets.ts';
 import { GraphBuilder } from '../../src/onnx/builder.ts';
 import { int, ints } from '../../src/onnx/graph.ts';
 import { canonicalModel } from '../../src/onnx/model.ts';
@@ -38,8 +38,8 @@ const result = (name: string): unknown => withoutTimings(JSON.parse(read(name, '
 /** The options of the scan that most tests compare with. */
 const usual = ['--preprocess', 'unit', '--threads', '2'];
 let finished: Finished;
-/** It makes one of each label, and others of the smallest masks. */
-const inversions = classes + secondStartsOf(presets.fast, classes);
+/** Of all labels, from every start. */
+const inversions = classes * presets.fast.starts;
 
 beforeAll(async () => {
   program = await buildProgram();
@@ -74,7 +74,15 @@ describe('a finished scan', () => {
     const triggers = Array.from({ length: classes }, (_, label) =>
       kinds.map((kind) => `gtsrb_visualize_${kind.replace('.', `_label_${label}.`)}`),
     );
-    const reports = ['junit.xml', 'labels.jsonl', 'scan.json', 'scan.sarif', 'scan.txt'];
+    const reports = [
+      'junit.xml',
+      'labels.jsonl',
+      'report.html',
+      'report.json',
+      'scan.json',
+      'scan.sarif',
+      'scan.txt',
+    ];
     expect(readdirSync(inFolder('reference')).sort()).toEqual([...triggers.flat(), ...reports].sort());
     expect(read('reference', 'scan.txt')).toBe(finished.stdout);
   });
@@ -138,8 +146,8 @@ describe('exit codes', () => {
       '3',
       '--format',
       'json',
-      '--second-starts',
-      '0',
+      '--starts',
+      '1',
     );
     expect(clean.code).toBe(0);
     const { verdict, environment } = scanResult.parse(JSON.parse(clean.stdout));
@@ -202,7 +210,7 @@ describe('exit codes', () => {
       ['--labels', '0,8'],
       /error USAGE: The model has no label 8\. It has 8 classes/,
     ],
-    ['settings that contradict each other', ['--init-cost', '1e9'], /error SETTING_INVALID: .*maxCost/],
+    ['settings that contradict each other', ['--init-cost', '1e9'], /error SETTING_INVALID: .*initCost/],
   ];
   it.each(wrong)('4 for %s', async (_, options, message) => {
     const { code, stdout, stderr } = await scan(...options, '--out', 'never-made');
@@ -333,9 +341,9 @@ describe('a run folder', () => {
 
   it('whose triggers were deleted has those labels done again', async () => {
     const name = copy('incomplete');
-    // The largest mask has no second start.
+    // A first start that stood: the second one saved nothing.
     const { labels: saved } = scanResult.parse(JSON.parse(read(name, 'scan.json')));
-    const { label } = saved.reduce((a, b) => (b.l1 > a.l1 ? b : a));
+    const { label } = saved.find(({ start }) => start === 0)!;
     const mask = `gtsrb_visualize_mask_label_${label}.npy`;
     rmSync(inFolder(name, mask));
     const { stderr } = await scan(...usual, '--out', name, '--resume');

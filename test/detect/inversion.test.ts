@@ -184,7 +184,7 @@ describe('the step graph', () => {
 });
 
 describe('LabelRun', () => {
-  const settings: InversionSettings = { ...presets.fast, batch: 5, miniBatches: 3, window: 2 };
+  const settings: InversionSettings = { ...presets.paper, batch: 5, miniBatches: 3 };
   const start = (over: Partial<InversionSettings> = {}) =>
     new LabelRun(classifier, {
       label: 1,
@@ -202,11 +202,11 @@ describe('LabelRun', () => {
     expect(drawn.slice(0, 7)).not.toEqual(drawn.slice(7, 14));
   });
 
-  it('averages the mini-batches of a step, and steps over its window', () => {
+  it('averages the mini-batches of a step', () => {
     const run = start();
     for (const asr of [1, 1, 0.97, 1, 1, 1]) run.record({ asr, norm: 30, crossEntropy: 0.5 });
     expect(run.curve.map((p) => p.asr)).toEqual([expect.closeTo(0.99, 6), 1]);
-    expect(run.schedule.step).toBe(2);
+    expect(run.course.step).toBe(2);
     expect(run.updates).toBe(6);
   });
 
@@ -227,6 +227,20 @@ describe('LabelRun', () => {
     run.record({ asr: 0, norm: 1, crossEntropy: 1 });
     expect(run.rate).toBeCloseTo((0.1 * Math.sqrt(1 - 0.81)) / (1 - 0.25), 10);
   });
+
+  it('lowers its step size with the schedule', () => {
+    const run = start({ ...presets.fast });
+    for (let step = 0; step < 109; step++) run.record({ asr: 1, norm: 1, crossEntropy: 0 });
+    // 0.3, fallen to nearly a twentieth; the bias has gone by then.
+    expect(run.rate / 0.3).toBeGreaterThan(0.05);
+    expect(run.rate / 0.3).toBeLessThan(0.053);
+  });
+});
+
+/** Preset fast with another number of steps. */
+const withSteps = (steps: number): InversionSettings => ({
+  ...presets.fast,
+  schedule: { ...presets.fast.schedule, steps },
 });
 
 describe('Inverter', () => {
@@ -255,7 +269,7 @@ describe('Inverter', () => {
   });
 
   it('gives the same bits for the same request', async () => {
-    const short = { ...presets.fast, schedule: { ...presets.fast.schedule, steps: 25 } };
+    const short = withSteps(25);
     const [a, b, c] = [await invert(3, short), await invert(3, short), await invert(3, short, 1)];
     expect(a.trigger).toEqual(b.trigger);
     expect(a.curve).toEqual(b.curve);
@@ -263,8 +277,7 @@ describe('Inverter', () => {
   });
 
   it('reports a label that nothing reaches as censored', async () => {
-    const hopeless = { ...presets.fast, schedule: { ...presets.fast.schedule, steps: 2 } };
-    const result = await invert(0, hopeless);
+    const result = await invert(0, withSteps(2));
     expect(result).toMatchObject({ status: 'censored', stopped: 'steps', steps: 2, gradientSteps: 2 });
   });
 

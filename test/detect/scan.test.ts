@@ -32,9 +32,9 @@ const chosen = {
   predictedClasses: classes,
 };
 const preflight: PreflightReport = { chosen, candidates: [chosen], samples: 160, problems: [], warnings: [] };
-const settings = { ...presets.fast, schedule: { ...presets.fast.schedule, steps: 150 } };
+const settings = presets.fast;
 const all = Array.from({ length: classes }, (_, label) => label);
-const request: ScanRequest = { labels: all, seed: 0, secondStarts: 2, preflight, pixels: 64 };
+const request: ScanRequest = { labels: all, seed: 0, starts: 2, preflight, pixels: 64 };
 
 let pool: Pool<InversionShared>;
 beforeAll(async () => {
@@ -65,16 +65,18 @@ const figures = ({ inversions, outliers, conclusion }: Awaited<ReturnType<typeof
 });
 
 describe('a scan', () => {
-  it('inverts every label once and the smallest masks twice, and hands every trigger over', async () => {
+  it('inverts every label from each start, and hands every trigger over', async () => {
     const seen: Inversion[] = [];
     const outcome = await scanLabels(pool, request, {
       onInversion: (inversion) => void seen.push(inversion),
     });
-    expect(outcome.all).toHaveLength(classes + 2);
+    expect(outcome.all).toHaveLength(2 * classes);
     expect(seen.map(({ label, start }) => [label, start]).slice(0, classes)).toEqual(
       all.map((label) => [label, 0]),
     );
-    expect(seen.filter(({ start }) => start === 1).map(({ label }) => label)).toContain(target);
+    expect(seen.map(({ label, start }) => [label, start]).slice(classes)).toEqual(
+      all.map((label) => [label, 1]),
+    );
     expect(seen.every(({ trigger }) => trigger.mask.dims.join() === '8,8')).toBe(true);
     expect(outcome.inversions.map(({ label }) => label)).toEqual(all);
     expect(outcome.failed).toEqual([]);
@@ -114,7 +116,10 @@ describe('a scan in which something goes wrong', () => {
       failing((label) => (label === target ? 'LOGITS_NAN' : undefined)),
       request,
     );
-    expect(outcome.failed).toMatchObject([{ label: target, start: 0, error: { code: 'LOGITS_NAN' } }]);
+    expect(outcome.failed).toMatchObject([
+      { label: target, start: 0, error: { code: 'LOGITS_NAN' } },
+      { label: target, start: 1, error: { code: 'LOGITS_NAN' } },
+    ]);
     expect(outcome.inversions.map(({ label }) => label)).toEqual(all.filter((label) => label !== target));
     expect(outcome.conclusion).toMatchObject({
       verdict: 'inconclusive',
@@ -122,12 +127,12 @@ describe('a scan in which something goes wrong', () => {
     });
   });
 
-  it('keeps the first start of a label whose second one fails', async () => {
+  it.each([0, 1])('takes the other start of a label whose start %i fails', async (wrong) => {
     const outcome = await scanLabels(
-      failing((_, start) => (start === 1 ? 'WORKER_FAILED' : undefined)),
+      failing((_, start) => (start === wrong ? 'WORKER_FAILED' : undefined)),
       request,
     );
-    expect(outcome.failed.map(({ start }) => start)).toEqual([1, 1]);
+    expect(outcome.failed.map(({ start }) => start)).toEqual(all.map(() => wrong));
     expect(outcome.inversions).toHaveLength(classes);
     expect(outcome.conclusion.verdict).toBe('backdoored');
   });
