@@ -31,9 +31,9 @@ export interface Inversion {
   readonly l1: number;
   /** Share of the held-out images of other classes that the frozen trigger turns into the label. */
   readonly asr: number;
-  /** Steps of the schedule. */
+  /** Steps of the schedule, from the starting point that was followed to the end. */
   readonly steps: number;
-  /** Mini-batches with an update. */
+  /** Mini-batches with an update, of all starting points. */
   readonly gradientSteps: number;
   readonly stopped: StopReason;
   readonly curve: readonly CurvePoint[];
@@ -59,6 +59,12 @@ export interface InvertRequest {
 
 /** After a mask that failed, the next to be tried is larger by this factor at least. */
 const worthTrying = 0.97;
+
+/** Mean norm of the last steps, which one alone says with noise. */
+function recentNorm({ curve }: LabelRun): number {
+  const last = curve.slice(-6);
+  return last.reduce((sum, point) => sum + point.norm, 0) / last.length;
+}
 
 /** Progress is reported every so many updates. */
 const reportEvery = 10;
@@ -110,28 +116,29 @@ export class Inverter {
     const began = performance.now();
     const { label, start = 0, seed } = request;
     const { settings } = this;
-    const run = new LabelRun(this.classifier, {
-      label,
-      start,
-      seed,
-      settings,
-      images: settings.excludeTarget ? this.split.without(this.split.train, label) : this.split.train,
+    const images = settings.excludeTarget ? this.split.without(this.split.train, label) : this.split.train;
+    const { count, steps } = settings.probes;
+    const runs = Array.from({ length: count }, (_, probe) => {
+      return new LabelRun(this.classifier, { label, start: start * count + probe, seed, settings, images });
     });
-    const candidates: Trigger[] = [];
     let runtimeMs = 0;
-    while (!run.done) {
-      throwIfCancelled(signal);
-      const stepBegan = performance.now();
-      const improved = await this.step(run);
-      runtimeMs += performance.now() - stepBegan;
-      if (improved) candidates.push(run.trigger());
-      const last = run.curve.at(-1);
-      if (last && run.updates % reportEvery === 0) {
-        report({ label, start, step: run.course.step, l1: last.norm, asr: last.asr });
+    const follow = async (run: LabelRun, until: number): Promise<void> => {
+      while (!run.done && run.course.step < until) {
+        throwIfCancelled(signal);
+        const stepBegan = performance.now();
+        await this.step(run);
+        runtimeMs += performance.now() - stepBegan;
+        const last = run.curve.at(-1);
+        if (last && run.updates % reportEvery === 0) {
+          report({ label, start, step: run.course.step, l1: last.norm, asr: last.asr });
+        }
       }
-    }
+    };
+    for (const run of runs) await follow(run, steps);
+    const run = runs.reduce((a, b) => (recentNorm(b) < recentNorm(a) ? b : a));
+    await follow(run, Number.POSITIVE_INFINITY);
     const judgeBegan = performance.now();
-    const judged = await this.judge(candidates, run);
+    const judged = await this.judge(run);
     runtimeMs += performance.now() - judgeBegan;
     return {
       label,
@@ -139,7 +146,7 @@ export class Inverter {
       ...judged,
       l1: l1Norm(judged.trigger),
       steps: run.course.step,
-      gradientSteps: run.updates,
+      gradientSteps: runs.reduce((sum, { updates }) => sum + updates, 0),
       stopped: run.course.stopped ?? 'steps',
       curve: run.curve,
       seconds: (performance.now() - began) / 1000,
@@ -152,19 +159,16 @@ export class Inverter {
    * smallest that passes on held-out images; of those of much the same size only one is tried. If there is none, the last
    * state stands for a censored label.
    */
-  private async judge(
-    candidates: readonly Trigger[],
-    run: LabelRun,
-  ): Promise<Pick<Inversion, 'status' | 'trigger' | 'asr'>> {
+  private async judge(run: LabelRun): Promise<Pick<Inversion, 'status' | 'trigger' | 'asr'>> {
     const heldOut = this.split.without(this.split.heldOut, run.label);
     const asrOf = (trigger: Trigger): Promise<number> =>
       this.predictor.attackSuccessRate(this.images, heldOut, trigger, run.label);
     if (this.settings.judge === 'moving') {
-      const trigger = candidates.at(-1);
+      const trigger = run.kept.at(-1);
       if (trigger) return { status: 'reversed', trigger, asr: await asrOf(trigger) };
     } else {
       let tried = 0;
-      for (const trigger of candidates.toSorted((a, b) => l1Norm(a) - l1Norm(b))) {
+      for (const trigger of run.kept.toSorted((a, b) => l1Norm(a) - l1Norm(b))) {
         if (l1Norm(trigger) * worthTrying < tried) continue;
         tried = l1Norm(trigger);
         const asr = await asrOf(trigger);
@@ -176,8 +180,8 @@ export class Inverter {
     return { status: 'censored', trigger, asr: await asrOf(trigger) };
   }
 
-  /** One update of the trigger; returns whether a step of the schedule ended with a new best. */
-  private async step(run: LabelRun): Promise<boolean> {
+  /** One update of the trigger. */
+  private async step(run: LabelRun): Promise<void> {
     const { classes } = this.classifier;
     const dims = parameterDims(this.classifier, this.settings.upsample);
     const batch = toBatch(this.images, run.nextBatch(), 'NCHW');
@@ -208,7 +212,7 @@ export class Inverter {
       );
     }
     for (const name of stateNames) run.state.set(name, results[updatedName(name)]!.data as Float32Array);
-    return run.record({ asr: scalar('asr'), norm: scalar('norm'), crossEntropy });
+    run.record({ asr: scalar('asr'), norm: scalar('norm'), crossEntropy });
   }
 
   async release(): Promise<void> {

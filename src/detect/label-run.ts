@@ -48,6 +48,8 @@ export class LabelRun {
   /** Parameters and Adam moments. */
   readonly state: LaneState = new Map();
   readonly curve: CurvePoint[] = [];
+  /** Triggers that the schedule keeps, oldest first. */
+  readonly kept: Trigger[] = [];
   readonly course: Course;
   /** Updates made so far. */
   updates = 0;
@@ -107,16 +109,14 @@ export class LabelRun {
 
   /**
    * Takes in what one mini-batch measured, after {@link state} was updated.
-   *
-   * @returns whether a step of the schedule ended with a trigger to keep
    */
-  record(measured: { readonly asr: number; readonly norm: number; readonly crossEntropy: number }): boolean {
+  record(measured: { readonly asr: number; readonly norm: number; readonly crossEntropy: number }): void {
     this.updates++;
     this.sums.asr += measured.asr;
     this.sums.norm += measured.norm;
     this.sums.crossEntropy += measured.crossEntropy;
     this.sums.batches++;
-    if (this.sums.batches < this.settings.miniBatches) return false;
+    if (this.sums.batches < this.settings.miniBatches) return;
     const n = this.sums.batches;
     const point: CurvePoint = {
       step: this.course.step,
@@ -127,7 +127,7 @@ export class LabelRun {
     };
     this.curve.push(point);
     this.sums = { asr: 0, norm: 0, crossEntropy: 0, batches: 0 };
-    return this.course.advance({ asr: point.asr, reg: point.norm });
+    if (this.course.advance({ asr: point.asr, reg: point.norm })) this.kept.push(this.trigger());
   }
 
   /** The trigger as the parameters stand now. */

@@ -31,9 +31,13 @@ export interface InversionSettings {
    */
   readonly judge: 'moving' | 'frozen';
   /**
-   * How often each label is inverted, from another point each time; the smallest mask counts. About one start in eight ends
-   * in a natural trigger of the target class instead of the planted one. All labels start as often: more tries for the
-   * suspects alone would make exactly their masks smaller, and every anomaly index larger than the null allows.
+   * Starting points of one inversion. All are followed for `steps` steps, and only the one with the smallest mask then goes
+   * on: many a start ends in a natural trigger of the target class instead of the planted one, and early masks tell.
+   */
+  readonly probes: { readonly count: number; readonly steps: number };
+  /**
+   * Whole inversions of each label; the smallest mask counts. All labels have as many: more tries for the suspects alone
+   * would shrink exactly their masks, and every anomaly index would be larger than the null allows.
    */
   readonly starts: number;
 }
@@ -49,6 +53,7 @@ export const presets: Readonly<Record<PresetName, InversionSettings>> = {
     adam: originalAdam,
     excludeTarget: false,
     judge: 'moving',
+    probes: { count: 1, steps: 0 },
     starts: 1,
   },
   /** A tenth of the steps of `paper`, each on a quarter of its images. Found on networks trained for that purpose. */
@@ -72,6 +77,7 @@ export const presets: Readonly<Record<PresetName, InversionSettings>> = {
     adam: { ...originalAdam, learningRate: 0.3 },
     excludeTarget: true,
     judge: 'frozen',
-    starts: 2,
+    probes: { count: 4, steps: 38 },
+    starts: 1,
   },
 };

@@ -244,7 +244,12 @@ const withSteps = (steps: number): InversionSettings => ({
 });
 
 describe('Inverter', () => {
-  const invert = async (label: number, settings = presets.fast, seed = 0): Promise<Inversion> => {
+  const invert = async (
+    label: number,
+    settings: InversionSettings = presets.fast,
+    seed = 0,
+    start = 0,
+  ): Promise<Inversion> => {
     const inverter = await Inverter.open(nodeRuntime, {
       classifier,
       preprocess: preprocessPresets.unit,
@@ -254,7 +259,7 @@ describe('Inverter', () => {
       session: { provider: 'cpu' },
     });
     try {
-      return await inverter.invert({ label, seed }, new AbortController().signal);
+      return await inverter.invert({ label, start, seed }, new AbortController().signal);
     } finally {
       await inverter.release();
     }
@@ -276,9 +281,21 @@ describe('Inverter', () => {
     expect(c.trigger).not.toEqual(a.trigger);
   });
 
+  it('follows to the end only the starting point with the smallest early mask', async () => {
+    const found = await invert(3, { ...presets.fast, probes: { count: 3, steps: 12 } });
+    expect(found).toMatchObject({ steps: 110, gradientSteps: 110 + 2 * 12 });
+    const alone = [];
+    for (const start of [0, 1, 2]) {
+      const settings = { ...presets.fast, probes: { count: 1, steps: 0 } };
+      alone.push(await invert(3, settings, 0, start));
+    }
+    const early = alone.map(({ curve }) => curve.slice(6, 12).reduce((sum, { norm }) => sum + norm, 0));
+    expect(found.curve).toEqual(alone[early.indexOf(Math.min(...early))]!.curve);
+  });
+
   it('reports a label that nothing reaches as censored', async () => {
     const result = await invert(0, withSteps(2));
-    expect(result).toMatchObject({ status: 'censored', stopped: 'steps', steps: 2, gradientSteps: 2 });
+    expect(result).toMatchObject({ status: 'censored', stopped: 'steps', steps: 2, gradientSteps: 8 });
   });
 
   it('stops on request', async () => {
