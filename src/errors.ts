@@ -15,6 +15,14 @@ export const errorCodes = {
   OPSET_UNSUPPORTED: 'the operator set version is outside the supported range',
   EXTERNAL_DATA_MISSING: 'an external data file is absent or too short',
   EXTERNAL_DATA_OUTSIDE: 'the model refers to a data file outside its own folder',
+  // Keras and TensorFlow.js models
+  KERAS_FILE_INVALID: 'a file of a Keras model is truncated, damaged or contradicts itself',
+  KERAS_INCOMPLETE: 'a Keras file holds only weights or only an architecture, and the other half is missing',
+  KERAS_CONFIG_INVALID: 'the architecture of a Keras model has wrong values, loose ends or cycles',
+  KERAS_WEIGHTS_MISMATCH: 'the weights of a Keras model do not fit its architecture',
+  KERAS_LAYER_UNSUPPORTED: 'a Keras layer or operation cannot be converted',
+  KERAS_OPTION_UNSUPPORTED: 'a Keras layer is used in a form that cannot be converted',
+  KERAS_LAMBDA: 'a Keras Lambda layer holds Python code, which cannot be converted',
   // Suitability of the model
   OPERATOR_UNSUPPORTED: 'an operator on the differentiated path has no gradient rule',
   ATTRIBUTE_UNSUPPORTED: 'an operator is used in a form that has no gradient rule',
@@ -45,10 +53,12 @@ export const errorCodes = {
   DATA_COUNT_MISMATCH: 'there are not as many labels as images',
   DATA_LABEL_RANGE: 'a label lies outside the classes',
   DATA_CLASSES_AMBIGUOUS: 'named class folders cannot be matched to the classes of the model',
+  DATA_COLUMNS_AMBIGUOUS: 'a table has several columns that may hold the images or the labels',
   DATA_ONE_CLASS: 'the images show fewer classes than are needed',
   DATA_UNLABELLED: 'labels are needed, but the images have none',
   DATA_NAN: 'pixels are NaN or infinite',
   DATA_PIXEL_RANGE: 'pixels lie outside [0, 255], so the range of the raw pixels cannot be told',
+  DATA_SPEC_INVALID: 'the name of a rendered dataset has an unknown part or setting, or a value out of range',
   DATA_TOO_MANY_UNREADABLE: 'more than a tenth of the images cannot be read',
   // Triggers and detection
   SETTING_INVALID: 'a setting lies outside its range',
@@ -58,7 +68,24 @@ export const errorCodes = {
   TRIGGERS_NOT_FOUND: 'a folder holds no saved trigger, or not the one asked for',
   TRIGGERS_AMBIGUOUS: 'a folder holds several saved triggers for one label',
   NORMS_INVALID: 'a label has an L1 norm that is no size of a mask, or several',
+  // Attacks
+  TRIGGER_UNKNOWN: 'there is no trigger of that kind',
+  TRIGGERS_EQUAL: 'two triggers of an attack do the same to every image',
+  TARGET_OUT_OF_RANGE: 'a target or source label is no class',
+  RATIO_INVALID: 'a ratio of poisoned images does not lie between 0 and 1',
+  POISON_TOO_FEW: 'there are too few images that an attack may poison, or none',
+  CLASS_WITHOUT_IMAGES: 'a class that is needed has no images',
+  CONFIG_INVALID:
+    'the description of an attack cannot be read, or has fields that are unknown or out of range',
+  TRUTH_INVALID: 'a file does not say what was planted in a model',
+  OUTPUT_EXISTS: 'a file that would be written exists, and may not be replaced',
+  // Training
+  TRAINABLE_UNKNOWN: 'a weight that shall train is not in the model or cannot be trained, or there is none',
+  TRAINING_DIVERGED: 'the loss or a weight became NaN or infinite',
+  CHECKPOINT_INVALID: 'the bytes are no checkpoint of a training run',
+  CHECKPOINT_MISMATCH: 'a checkpoint is of a run with another model, other data or other settings',
   // Run folders
+  RUN_NOT_FOUND: 'the folder holds no run',
   RUN_EXISTS: 'the folder holds a run, and it was not asked to be resumed',
   RUN_MISMATCH: 'the folder holds a run of another model, other data or other settings',
   RUN_CORRUPT: 'a line of the log of a run cannot be read',

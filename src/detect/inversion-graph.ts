@@ -8,6 +8,7 @@
 import { gradientName } from '../autodiff/gradient.ts';
 import { crossEntropy } from '../autodiff/losses.ts';
 import type { Preprocess } from '../data/preprocess.ts';
+import { appendClassifier, builderFor } from '../data/raw-classifier.ts';
 import type { Classifier } from '../model/classifier.ts';
 import { differentiateFor } from '../model/compile.ts';
 import { GraphBuilder } from '../onnx/builder.ts';
@@ -15,7 +16,7 @@ import { type Graph, int, string } from '../onnx/graph.ts';
 import { canonicalModel } from '../onnx/model.ts';
 import { float32, sizeOf, type Tensor } from '../onnx/tensor.ts';
 import type { Runtime, Session, SessionOptions } from '../runtime/session.ts';
-import { appendClassifier, builderFor, stamp } from './stamped-model.ts';
+import { detectPrefix, stamp } from './stamped-model.ts';
 
 export type Regularizer = 'l1' | 'l2' | 'none';
 
@@ -112,7 +113,7 @@ function forwardGraph(classifier: Classifier, options: InversionGraphOptions): G
   const { labels, batch, preprocess, regularizer, upsample } = options;
   const { height, width, channels } = classifier.input;
   const dims = parameterDims(classifier, upsample);
-  const b = builderFor(classifier);
+  const b = builderFor(classifier, detectPrefix);
   const images = b.input('images', 'float32', [labels, batch, channels, height, width]);
   const targets = b.input('targets', 'float32', [labels, 1, classifier.classes]);
   const cost = b.input('cost', 'float32', [labels]);

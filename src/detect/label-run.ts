@@ -2,6 +2,7 @@
 
 import type { Classifier } from '../model/classifier.ts';
 import { sizeOf } from '../onnx/tensor.ts';
+import { type RandomStream, randomStream } from '../random.ts';
 import type { Trigger } from '../triggers/trigger.ts';
 import { type Course, openCourse } from './course.ts';
 import {
@@ -15,7 +16,6 @@ import {
 } from './inversion-graph.ts';
 import { triggerFromPlanes } from './predictor.ts';
 import type { InversionSettings } from './presets.ts';
-import { type RandomStream, randomStream } from './random.ts';
 
 /** One step as the report draws it. */
 export interface CurvePoint {

@@ -3,6 +3,7 @@
 import { toBatch } from '../data/batch.ts';
 import type { ImageSet } from '../data/dataset.ts';
 import type { Preprocess } from '../data/preprocess.ts';
+import { appendClassifier, builderFor } from '../data/raw-classifier.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import type { Classifier } from '../model/classifier.ts';
 import { int } from '../onnx/graph.ts';
@@ -10,7 +11,7 @@ import { canonicalModel } from '../onnx/model.ts';
 import { float32, type Tensor, toNumbers } from '../onnx/tensor.ts';
 import type { Runtime, Session, SessionOptions } from '../runtime/session.ts';
 import { makeTrigger, type Trigger } from '../triggers/trigger.ts';
-import { appendClassifier, builderFor, stamp } from './stamped-model.ts';
+import { detectPrefix, stamp } from './stamped-model.ts';
 
 /** Images in one run. A short last batch is filled up with its first image, so that shapes never change. */
 const chunk = 64;
@@ -40,7 +41,7 @@ export class Predictor {
     options: SessionOptions = {},
   ): Promise<Predictor> {
     const { height, width, channels } = classifier.input;
-    const b = builderFor(classifier);
+    const b = builderFor(classifier, detectPrefix);
     const images = b.input('images', 'float32', [chunk, channels, height, width]);
     const mask = b.input('mask', 'float32', [1, 1, height, width]);
     const pattern = b.input('pattern', 'float32', [1, channels, height, width]);

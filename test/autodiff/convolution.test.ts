@@ -72,6 +72,18 @@ describe('Conv', () => {
     await checkGradient({ op: 'Conv', attributes, inputs: [x, w], wrt: [0, 1] });
   });
 
+  it.each([
+    { strides: [1, 1], dilations: [1, 1], pads: [1, 0, 2, 1], size: [6, 5] },
+    { strides: [2, 3], dilations: [1, 2], pads: [0, 2, 1, 0], size: [9, 8] },
+    { strides: [1, 1], dilations: [2, 1], pads: [2, 1, 2, 1], size: [16, 14] },
+  ])('takes the weight gradient as a product where there are many channels: %o', async (g) => {
+    const random = generator(8);
+    const x = randomTensor(random, [2, 9, ...g.size]);
+    const w = randomTensor(random, [4, 9, 3, 2]);
+    const attributes = { strides: ints(g.strides), dilations: ints(g.dilations), pads: ints(g.pads) };
+    await checkGradient({ op: 'Conv', attributes, inputs: [x, w], wrt: [0, 1] });
+  });
+
   it('gives zero gradient to pixels that no window sees', async () => {
     const random = generator(4);
     const x = randomTensor(random, [1, 1, 3, 3]);

@@ -4,7 +4,7 @@
  */
 
 import { type Attributes, int, ints } from '../../onnx/graph.ts';
-import { sizeOf, type Tensor } from '../../onnx/tensor.ts';
+import { int64, sizeOf, type Tensor } from '../../onnx/tensor.ts';
 import type { RuleFamily } from '../operators.ts';
 import type { Rule, RuleContext } from '../rule.ts';
 import { extent, type Window, windowOf } from '../window.ts';
@@ -77,6 +77,12 @@ const biasGradient = (c: RuleContext): string =>
  */
 const fewChannels = 8;
 
+/**
+ * Kernels that are fed (weights under training) keep convolutions out of the blocked layout. Over images of up to this many
+ * pixels ConvTranspose then takes half the time: it spends nothing on the padding that a plain convolution needs.
+ */
+const fewPixels = 196;
+
 /** dy [N,M,O…] -> dx [N,C,S…] of a Conv node. */
 function inputGradient(
   c: RuleContext,
@@ -85,7 +91,8 @@ function inputGradient(
 ): string {
   const size = c.xShape(0).slice(2);
   const { kernel, strides, dilations, padsBegin, padsEnd } = window;
-  if (strides.every((s) => s === 1) && c.xShape(0)[1]! >= fewChannels) {
+  const isSmall = c.xShape(0)[1]! < fewChannels || (!c.constant(1) && sizeOf(size) <= fewPixels);
+  if (strides.every((s) => s === 1) && !isSmall) {
     // Stride 1: a plain convolution with the flipped, channel-transposed kernel, which runs faster than ConvTranspose.
     const pads = [...padsBegin, ...padsEnd].map((p, i) => {
       const axis = i % kernel.length;
@@ -174,13 +181,72 @@ interface WeightGradientOptions {
   readonly group: number;
 }
 
+/** Patches of more elements are not written out: 256 MiB. */
+const maxPatchElements = 2 ** 26;
+
 /**
  * x [N,C,S…], dy [N,M,O…] -> dw [M,C/g,K…].
  *
- * The batch takes the place of the channels: with xᵀ [C/g, g·N, S…] as input and dyᵀ [M, N, O…] as kernel, stride and
- * dilation trade places and the "image" that comes out is dwᵀ [C/g, M, K…].
+ * As one matrix product it takes half the time of a convolution, but memory for what each window sees; with few channels,
+ * collecting that takes longer than it saves.
  */
 function weightGradient(c: RuleContext, options: WeightGradientOptions): string {
+  const { dyShape, wShape, group } = options;
+  const patchElements = (sizeOf(dyShape) / dyShape[1]!) * sizeOf(wShape.slice(1));
+  const isProduct = group === 1 && wShape[1]! >= fewChannels && patchElements <= maxPatchElements;
+  return isProduct ? weightGradientByProduct(c, options) : weightGradientByConvolution(c, options);
+}
+
+/**
+ * dw [M, K·C] = dyᵀ [M, N·O] · patches [N·O, K·C], where a row of the patches holds what one window saw, tap by tap.
+ *
+ * Channels stand last, so that a tap of a patch is one piece of memory.
+ */
+function weightGradientByProduct(c: RuleContext, options: WeightGradientOptions): string {
+  const { b } = c;
+  const { x, xShape, dy, dyShape, wShape, window } = options;
+  const [n, channels] = xShape as [number, number];
+  const filters = dyShape[1]!;
+  const size = dyShape.slice(2);
+  const { padsBegin, padsEnd } = window;
+  const padded = xShape.slice(2).map((s, i) => s + padsBegin[i]! + padsEnd[i]!);
+  const channelsLast = [0, ...size.map((_, i) => i + 2), 1];
+  const pixels = b.transpose(b.pad(x, [0, 0, ...padsBegin, 0, 0, ...padsEnd]), channelsLast);
+  const seen = seenPixels(window, size, padded);
+  const patches = b.op(
+    'Gather',
+    [b.reshape(pixels, [n, sizeOf(padded), channels]), b.constant(int64([seen.length], seen), 'seen')],
+    { axis: int(1) },
+  );
+  const positions = n * sizeOf(size);
+  const taps = sizeOf(window.kernel);
+  const rows = b.reshape(b.transpose(dy, channelsLast), [positions, filters]);
+  const product = b.gemm(rows, b.reshape(patches, [positions, taps * channels]), { transA: true });
+  const byTap = b.reshape(product, [filters, taps, channels]);
+  return b.reshape(b.transpose(byTap, [0, 2, 1]), wShape);
+}
+
+/** For each window, in row-major order, the indices of the pixels under its taps in a flattened image of size `padded`. */
+function seenPixels(
+  { kernel, strides, dilations }: Window,
+  size: readonly number[],
+  padded: readonly number[],
+): number[] {
+  const cells = (shape: readonly number[], steps: readonly number[]): number[] =>
+    shape.reduce<number[]>(
+      (all, length, i) =>
+        all.flatMap((at) => Array.from({ length }, (_, j) => at * padded[i]! + j * steps[i]!)),
+      [0],
+    );
+  const taps = cells(kernel, dilations);
+  return cells(size, strides).flatMap((corner) => taps.map((tap) => corner + tap));
+}
+
+/**
+ * As a convolution in which the batch takes the place of the channels: with xᵀ [C/g, g·N, S…] as input and dyᵀ [M, N, O…]
+ * as kernel, stride and dilation trade places and the "image" that comes out is dwᵀ [C/g, M, K…].
+ */
+function weightGradientByConvolution(c: RuleContext, options: WeightGradientOptions): string {
   const { b } = c;
   const { x, xShape, dy, dyShape, wShape, window, group } = options;
   const [n, cg] = [xShape[0]!, wShape[1]!];

@@ -1,4 +1,4 @@
-/** Random numbers for inversions: each label and start has a stream of its own, whatever the order they run in. */
+/** Random numbers by name: whatever is drawn for one purpose has a stream of its own, whatever the order of the work. */
 
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
@@ -7,6 +7,10 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 export interface RandomStream {
   /** Uniform in [0, 1). */
   next(): number;
+  /** 32 random bits, as a signed integer. Cheaper than {@link next}. */
+  bits(): number;
+  /** Standard normal (Box & Muller 1958). */
+  normal(): number;
   /** A random order of `values`. */
   shuffle(values: readonly number[]): number[];
 }
@@ -17,8 +21,11 @@ export function randomStream(...path: readonly number[]): RandomStream {
     path.reduce((hash, part) => (Math.imul(hash ^ part, 0x9e3779b1) ^ (hash >>> 15)) | 0, 17),
   );
   generator.jump();
+  const next = (): number => uniformFloat64(generator);
   return {
-    next: () => uniformFloat64(generator),
+    next,
+    bits: () => generator.next(),
+    normal: () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next()),
     shuffle(values) {
       const shuffled = [...values];
       for (let i = shuffled.length - 1; i > 0; i--) {
