@@ -16,7 +16,8 @@ export interface ImageArrayShape {
 }
 
 /**
- * Reads [N,H,W,C], [N,C,H,W] or [N,H,W] with C of 1 or 3; where both ends could be channels, NHWC is taken.
+ * Reads [N,H,W,C], [N,C,H,W] or [N,H,W] with C of 1 or 3; where both ends could be channels, NHWC is taken. Rows [N,S·S] and
+ * [N,3·S·S] are square images of one or three planes, as in the Python version of CIFAR.
  *
  * @throws NeuralCleanseError DATA_SHAPE_MISMATCH
  */
@@ -29,15 +30,34 @@ export function imageArrayShape(dims: readonly number[], name: string): ImageArr
         ? { count, height: b, width: c, channels: a, layout: 'NCHW' as const }
         : dims.length === 3 && !isChannels(b)
           ? { count, height: a, width: b, channels: 1 as const, layout: 'NHWC' as const }
-          : undefined;
+          : dims.length === 2
+            ? squareShape(count, a)
+            : undefined;
   if (shape === undefined || (count > 0 && sizeOf(dims) === 0)) {
     throw new NeuralCleanseError(
       'DATA_SHAPE_MISMATCH',
       `${name} has shape [${dims}], which is not that of images.`,
-      { hint: 'Give [N,H,W,C], [N,C,H,W] or [N,H,W] with 1 or 3 channels.', data: { dims } },
+      {
+        hint: 'Give [N,H,W,C], [N,C,H,W] or [N,H,W] with 1 or 3 channels, or rows of square images.',
+        data: { dims },
+      },
     );
   }
   return shape;
+}
+
+/** Rows of fewer values may be scores or features as well. */
+const minSide = 16;
+
+/** No number of values fits both one and three planes. */
+function squareShape(count: number, values: number): ImageArrayShape | undefined {
+  for (const channels of [1, 3] as const) {
+    const side = Math.sqrt(values / channels);
+    if (Number.isInteger(side) && side >= minSide) {
+      return { count, height: side, width: side, channels, layout: 'NCHW' };
+    }
+  }
+  return undefined;
 }
 
 const isChannels = (n: number): n is Channels => n === 1 || n === 3;

@@ -1,6 +1,6 @@
 /** Small steps that several binary formats share. */
 
-import { gunzipSync } from 'fflate';
+import { Gunzip, gunzipSync } from 'fflate';
 import { NeuralCleanseError } from '../errors.ts';
 import type { TensorData } from '../onnx/tensor.ts';
 
@@ -60,6 +60,11 @@ export function checkUnpackedSize(name: string, packed: number, unpacked: number
 /** True if the bytes begin as a gzip file does. */
 export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
 
+const parquetMark = [0x50, 0x41, 0x52, 0x31]; // PAR1
+
+/** True if the bytes begin as a Parquet file does, and ends. */
+export const isParquet = (bytes: Uint8Array): boolean => parquetMark.every((byte, i) => bytes[i] === byte);
+
 /**
  * Unpacks a gzip file of one member.
  *
@@ -74,6 +79,20 @@ export function gunzip(bytes: Uint8Array, name: string): Uint8Array {
   const out = inflated(name, () => gunzipSync(bytes, { out: new Uint8Array(size + 1) }));
   if (out.length !== size) throw corrupt(`${name} unpacks to another size than the ${size} bytes it states`);
   return out;
+}
+
+/** The first bytes that a gzip file unpacks to, from its own first bytes; none if these are no gzip file. */
+export function gunzipStart(head: Uint8Array): Uint8Array {
+  let start: Uint8Array = new Uint8Array(0);
+  const stream = new Gunzip((chunk) => {
+    if (start.length === 0) start = chunk;
+  });
+  try {
+    stream.push(head);
+  } catch {
+    // Whoever reads the whole file says what is wrong with it.
+  }
+  return start;
 }
 
 /** Turns what fflate throws into an error of ours. */

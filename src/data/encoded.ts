@@ -23,10 +23,37 @@ const concurrency = 8;
 /** The share of unreadable files up to which the others are used. */
 const maxUnreadable = 0.1;
 
-/** @param cropToSign cut images to the sign region of their GTSRB table */
+/** Larger image files are not read: one of 8192 × 8192 RGB pixels without compression is smaller. */
+const maxFileBytes = 2 ** 28;
+
+/** Reads the encoded bytes of an image. */
+export type ImageReader = (entry: ImageEntry, index: number) => Promise<Uint8Array>;
+
+/**
+ * The files of a tree.
+ *
+ * @throws NeuralCleanseError DATA_TOO_LARGE before a file is read that unpacks to more than an image has
+ */
+export const fromTree =
+  (tree: FileTree): ImageReader =>
+  async ({ path }) => {
+    const size = await tree.size(path);
+    if (size > maxFileBytes) {
+      throw new NeuralCleanseError('DATA_TOO_LARGE', `${path} has ${size} bytes.`, {
+        hint: `Image files may have ${maxFileBytes}.`,
+      });
+    }
+    return tree.read(path);
+  };
+
+/**
+ * @param source the folder or file as the user named it
+ * @param cropToSign cut images to the sign region of their GTSRB table
+ */
 export function encodedSource(
-  tree: FileTree,
+  source: string,
   listing: ImageListing,
+  read: ImageReader,
   decode: ImageDecoder,
   cropToSign: boolean,
 ): ImageSource {
@@ -34,7 +61,7 @@ export function encodedSource(
   const labelled = entries.every(({ label }) => label !== undefined);
 
   return {
-    source: tree.name,
+    source,
     count: entries.length,
     labels: labelled ? Int32Array.from(entries, ({ label }) => label!) : undefined,
     classNames: listing.classNames,
@@ -42,36 +69,33 @@ export function encodedSource(
     async load(indices, target) {
       const rasters = new Array<Raster<Uint8Array> | undefined>(indices.length);
       const failed: SkippedFile[] = [];
-      await eachConcurrently(indices.length, async (place) => {
-        const entry = entries[indices[place]!]!;
+      // In the order of the files, so that neighbours are read together.
+      const order = indices.map((index, place) => ({ index, place })).sort((a, b) => a.index - b.index);
+      await eachConcurrently(order.length, async (turn) => {
+        const { index, place } = order[turn]!;
+        const entry = entries[index]!;
         try {
-          rasters[place] = fitTo(await readImage(tree, entry, decode, cropToSign), target);
+          const image = await decodeAny(await read(entry, index), decode);
+          const region = cropToSign && entry.gtsrb ? crop(image, signBox(entry.gtsrb, image)) : image;
+          rasters[place] = fitTo(region, target);
         } catch (error) {
           if (!(error instanceof NeuralCleanseError)) throw error;
           failed.push({ path: entry.path, reason: error.message });
         }
       });
       failed.sort((a, b) => (a.path < b.path ? -1 : 1));
-      refuseUnreadable(tree.name, failed, indices.length);
+      refuseUnreadable(source, failed, indices.length);
 
       const loaded = indices.filter((_, place) => rasters[place] !== undefined);
       const images = rasters.filter((raster) => raster !== undefined);
       const paths = loaded.map((index) => entries[index]!.path);
-      return { ...pack(images, paths, tree.name), indices: loaded, skipped: [...listing.skipped, ...failed] };
+      return { ...pack(images, paths, source), indices: loaded, skipped: [...listing.skipped, ...failed] };
     },
   };
 }
 
-async function readImage(
-  tree: FileTree,
-  entry: ImageEntry,
-  decode: ImageDecoder,
-  cropToSign: boolean,
-): Promise<Raster<Uint8Array>> {
-  const bytes = await tree.read(entry.path);
-  const image = isNetpbm(bytes) ? parseNetpbm(bytes) : await decode(bytes);
-  return cropToSign && entry.gtsrb ? crop(image, signBox(entry.gtsrb, image)) : image;
-}
+const decodeAny = async (bytes: Uint8Array, decode: ImageDecoder): Promise<Raster<Uint8Array>> =>
+  isNetpbm(bytes) ? parseNetpbm(bytes) : decode(bytes);
 
 /** Joins images of one size; grey ones among colour ones become RGB. */
 function pack(images: readonly Raster<Uint8Array>[], paths: readonly string[], source: string) {

@@ -6,15 +6,19 @@ import { NeuralCleanseError } from '../errors.ts';
 import type { ImageSet, SkippedFile } from './dataset.ts';
 import { decodeImage } from './decode.ts';
 import { type Hdf5File, reading } from './hdf5.ts';
-import { type DatasetOptions, readDataset } from './open.ts';
+import { type DatasetOptions, readDataset, readSource } from './open.ts';
+import { signsSource } from './signs/source.ts';
+import { isSignsSpec } from './signs/spec.ts';
 import { type FileTree, isHidden, joinPath } from './tree.ts';
 
 /**
- * Opens a dataset: a folder, an archive or a file of any format that {@link readDataset} tells by its content.
+ * Opens a dataset: a folder, an archive or a file of any format that {@link readDataset} tells by its content, or traffic
+ * signs rendered on the spot (`signs:test?count=500&seed=7`, see `signs/spec.ts`).
  *
  * @throws NeuralCleanseError DATA_NOT_FOUND and any other code that begins with DATA_
  */
 export async function openDataset(path: string, options: DatasetOptions = {}): Promise<ImageSet> {
+  if (isSignsSpec(path)) return readSource(signsSource(path, options.split), options);
   const isFolder = (await attempt(path, () => stat(path))).isDirectory();
   const root = isFolder ? path : dirname(path);
   // The neighbours of a file may hold its labels; deeper folders do not concern it.
@@ -58,15 +62,23 @@ export async function folderTree(root: string, { deep }: { readonly deep: boolea
     folders: folders.sort(),
     skipped,
     read: (path) => attempt(join(root, path), () => readFile(join(root, path))),
-    peek: (path, length) => attempt(join(root, path), () => readStart(join(root, path), length)),
+    slice: (path, start, end) => attempt(join(root, path), () => readPart(join(root, path), start, end)),
+    size: (path) => attempt(join(root, path), async () => (await stat(join(root, path))).size),
   };
 }
 
-async function readStart(path: string, length: number): Promise<Uint8Array> {
+async function readPart(path: string, start: number, end: number): Promise<Uint8Array> {
   const handle = await open(path);
   try {
-    const { buffer, bytesRead } = await handle.read(new Uint8Array(length), 0, length, 0);
-    return buffer.subarray(0, bytesRead);
+    const length = Math.max(Math.min(end, (await handle.stat()).size) - start, 0);
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const { bytesRead } = await handle.read(bytes, done, length - done, start + done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    return bytes.subarray(0, done);
   } finally {
     await handle.close();
   }

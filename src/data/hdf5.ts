@@ -132,7 +132,7 @@ export function reading<T>(source: string, read: () => T): T {
 }
 
 /** The innermost line of HDF5's stack of messages, else the message. */
-function reasonOf(cause: unknown): string {
+export function reasonOf(cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause);
   const lines = [...message.matchAll(/in \w+\(\): (.+)/g)];
   return lines.at(-1)?.[1] ?? message;

@@ -3,11 +3,11 @@
 import { NeuralCleanseError } from '../errors.ts';
 import { ofSplit, type Split } from './splits.ts';
 
-const imageWords = ['x', 'images', 'image', 'imgs', 'data'];
+const imageWords = ['x', 'images', 'image', 'imgs', 'img', 'data'];
 const labelWords = ['y', 'labels', 'label', 'targets', 'target'];
 
-/** Words that speak of the format only. */
-const formatWords = ['npy', 'gz', 'idx', 'idx1', 'idx3', 'ubyte'];
+/** Words that speak of the format only; of CIFAR-100's two kinds of labels, the fine ones are its classes. */
+const formatWords = ['npy', 'gz', 'idx', 'idx1', 'idx3', 'ubyte', 'fine'];
 
 /** Names that `np.savez` gives to arrays without one, by position. */
 const positional: Readonly<Record<string, string>> = { arr_0: 'x', arr_1: 'y' };
@@ -37,7 +37,8 @@ export interface ArrayKeys {
 
 /**
  * Chooses by name, whatever the case: `X_test` and `Y_test` (the original Neural Cleanse), `x_train`, `test_images`,
- * `images` and `labels`, `x` and `y`, `arr_0` and `arr_1`, `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`.
+ * `images` and `labels`, `x` and `y`, `arr_0` and `arr_1`, `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, `data` and
+ * `labels` or `fine_labels` (CIFAR).
  *
  * @throws NeuralCleanseError DATA_FORMAT_UNKNOWN, listing the names there are; DATA_NOT_FOUND if the wanted part is absent
  */
@@ -70,6 +71,17 @@ export function labelsNameFor(images: string, names: readonly string[]): string 
     const other = meaningOf(name);
     return other.role === 'labels' && other.rest === rest;
   });
+}
+
+/** What an array or column of this name holds. */
+export const roleOf = (name: string): Meaning['role'] => meaningOf(name).role;
+
+/** Of several names the one that speaks of this role, and of the fewest other things; undefined if there are several. */
+export function preferred(names: readonly string[], role: Meaning['role']): string | undefined {
+  const fitting = names.filter((name) => roleOf(name) === role);
+  const plain = fitting.filter((name) => meaningOf(name).rest === '');
+  const [found, ...more] = plain.length > 0 ? plain : fitting;
+  return more.length === 0 ? found : undefined;
 }
 
 /** True for names that .npy and IDX files have, compressed or not. */

@@ -7,6 +7,8 @@ import type { ExternalData, ExternalReference } from '../onnx/external-data.ts';
 
 export interface DataFolder {
   readonly read: ExternalData;
+  /** A whole file; `tensor` is the name that errors give to what lies there. */
+  readWhole(location: string, tensor: string): Uint8Array;
   close(): void;
 }
 
@@ -17,20 +19,22 @@ const maxReadBytes = 2 ** 30;
  * Reads tensor data from the files of one folder. What a model names is not trusted: only regular files that lie in the
  * folder are opened, also after all symbolic links have been followed.
  *
- * `read` throws EXTERNAL_DATA_OUTSIDE for a path that leads elsewhere, and EXTERNAL_DATA_MISSING for a file that is
+ * Reading throws EXTERNAL_DATA_OUTSIDE for a path that leads elsewhere, and EXTERNAL_DATA_MISSING for a file that is
  * absent or too short.
  */
 export function openDataFolder(folder: string): DataFolder {
   const root = realpathSync(folder);
   const opened = new Map<string, number>();
+  const fileAt = (location: string, tensor: string): number => {
+    const file = opened.get(location) ?? openInside(root, location, tensor);
+    opened.set(location, file);
+    return file;
+  };
   return {
-    read(reference, tensor) {
-      let file = opened.get(reference.location);
-      if (file === undefined) {
-        file = openInside(root, reference.location, tensor);
-        opened.set(reference.location, file);
-      }
-      return readRange(file, reference, tensor);
+    read: (reference, tensor) => readRange(fileAt(reference.location, tensor), reference, tensor),
+    readWhole(location, tensor) {
+      const file = fileAt(location, tensor);
+      return readRange(file, { location, offset: 0, length: fstatSync(file).size }, tensor);
     },
     close() {
       for (const file of opened.values()) closeSync(file);

@@ -3,10 +3,10 @@
 import { NeuralCleanseError } from '../errors.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import { labelsFrom } from './arrays.ts';
-import { gunzip, isGzip } from './bytes.ts';
+import { gunzip, gunzipStart, isGzip, isParquet } from './bytes.ts';
 import { cifarFiles, isCifar, joinCifar, parseCifar } from './cifar.ts';
 import { checkLabels, classCount, type ImageSet, imageSet } from './dataset.ts';
-import { encodedSource, type ImageDecoder } from './encoded.ts';
+import { encodedSource, fromTree, type ImageDecoder } from './encoded.ts';
 import { isImagePath, listImages } from './folder.ts';
 import { type Hdf5File, hdf5PeekBytes, hdf5Source, isHdf5 } from './hdf5.ts';
 import { isIdx, parseIdx } from './idx.ts';
@@ -16,8 +16,9 @@ import type { Channels, Size } from './raster.ts';
 import { sampleIndices } from './sample.ts';
 import { arraySource, type ImageSource, inMemory } from './source.ts';
 import { ofSplit, type Split } from './splits.ts';
-import { type FileTree, folderOf, joinPath, zipTree } from './tree.ts';
-import { isZip } from './zip.ts';
+import { isTar, tarTree } from './tar.ts';
+import { baseName, type FileTree, folderOf, joinPath } from './tree.ts';
+import { isZip, zipTree } from './zip.ts';
 
 export interface DatasetOptions {
   /** Height and width to resize to, as Pillow's BILINEAR does. @default the size of the images, which must be one */
@@ -44,8 +45,8 @@ export interface DataPlatform {
 }
 
 const accepted =
-  'Accepted are folders and zip archives of images (PNG, JPEG, WebP, PPM, PGM), GTSRB folders with their CSV files, IDX (MNIST), ' +
-  'CIFAR binary batches, .npy, .npz and HDF5 with X_test and Y_test.';
+  'Accepted are folders and zip or tar archives of images (PNG, JPEG, WebP, PPM, PGM), GTSRB folders with their CSV files, ' +
+  'IDX (MNIST), CIFAR binary batches, .npy, .npz and HDF5 with X_test and Y_test, and Parquet files of Hugging Face.';
 
 /**
  * Reads the dataset that `tree` is, or that `file` of `tree` holds.
@@ -58,10 +59,21 @@ export async function readDataset(
   options: DatasetOptions,
   platform: DataPlatform,
 ): Promise<ImageSet> {
-  checkSize(options.size);
   const context = { ...platform, options, archived: false };
-  const source = await (file === undefined ? treeSource(tree, context) : fileSource(tree, file, context));
+  return readSource(
+    await (file === undefined ? treeSource(tree, context) : fileSource(tree, file, context)),
+    options,
+  );
+}
+
+/**
+ * Loads what the options ask for of a source, and closes it.
+ *
+ * @throws NeuralCleanseError any code that begins with DATA_
+ */
+export async function readSource(source: ImageSource, options: DatasetOptions): Promise<ImageSet> {
   try {
+    checkSize(options.size);
     if (options.roi && !source.cropped) throw noRegions(source.source);
     return await loadSource(source, options);
   } finally {
@@ -71,7 +83,7 @@ export async function readDataset(
 
 interface Context extends DataPlatform {
   readonly options: DatasetOptions;
-  /** True inside an archive, where only images and arrays are opened: no further archives, no HDF5. */
+  /** True inside an archive, where only images and arrays are opened: no further archives, no HDF5, no Parquet. */
   readonly archived: boolean;
 }
 
@@ -97,13 +109,13 @@ async function loadSource(source: ImageSource, options: DatasetOptions): Promise
 
 async function fileSource(tree: FileTree, file: string, context: Context): Promise<ImageSource> {
   const source = joinPath(tree.name, file);
-  const head = await tree.peek(file, hdf5PeekBytes);
+  const head = await tree.slice(file, 0, hdf5PeekBytes);
   if (isHdf5(head) && context.openHdf5 && !context.archived) {
     return hdf5Source(await context.openHdf5(file), source, context.options.split);
   }
-  if (isZip(head) && !context.archived) {
-    return treeSource(zipTree(await tree.read(file), source), { ...context, archived: true });
-  }
+  if (isParquet(head) && !context.archived) return parquetFiles(tree, [file], source, context);
+  const archive = context.archived ? undefined : await openArchive(tree, file, head, source);
+  if (archive) return treeSource(archive, { ...context, archived: true });
   if (isGzip(head) || isNpy(head) || isIdx(head)) {
     const siblings = tree.files.filter((path) => folderOf(path) === folderOf(file) && isArrayFile(path));
     return arrayFileSource(tree, { images: file, labels: labelsNameFor(file, siblings) }, source);
@@ -117,18 +129,46 @@ async function fileSource(tree: FileTree, file: string, context: Context): Promi
   }
   if (isImagePath(file)) {
     const listing = { entries: [{ path: file }], labelsFromNames: false, skipped: [] };
-    return encodedSource(tree, listing, context.decodeImage, false);
+    return encodedSource(tree.name, listing, fromTree(tree), context.decodeImage, false);
   }
-  throw unknownFormat(source);
+  throw isPickle(head) ? pickled(source) : unknownFormat(source);
+}
+
+/** The archive that a file is, told by its first bytes. */
+async function openArchive(
+  tree: FileTree,
+  file: string,
+  head: Uint8Array,
+  source: string,
+): Promise<FileTree | undefined> {
+  if (isZip(head)) return zipTree(await tree.read(file), source);
+  if (isTar(head)) return tarTree(await tree.read(file), source);
+  if (isGzip(head) && isTar(gunzipStart(head))) return tarTree(gunzip(await tree.read(file), file), source);
+  return undefined;
+}
+
+/** Loaded on demand: few need its decompressors. */
+async function parquetFiles(
+  tree: FileTree,
+  paths: readonly string[],
+  source: string,
+  { options, decodeImage }: Context,
+): Promise<ImageSource> {
+  const { parquetSource } = await import('./parquet.ts');
+  return parquetSource(tree, paths, source, options.classes, decodeImage);
 }
 
 async function treeSource(tree: FileTree, context: Context): Promise<ImageSource> {
   const { classes, split, roi = false } = context.options;
   const { files, name } = tree;
+  const tables = files.filter(isImageTable);
+  if (tables.length > 0 && !context.archived) {
+    return parquetFiles(tree, ofSplit(tables, split, name), name, context);
+  }
   if (files.length === 0 || files.some(isImagePath)) {
     const listing = await listImages(tree, split);
     if (listing.labelsFromNames) checkNamedClasses(listing.classNames ?? [], classes, name);
-    return encodedSource(tree, listing, context.decodeImage, roi);
+    return encodedSource(name, listing, fromTree(tree), context.decodeImage, roi);
   }
   const batches = cifarFiles(files, split, name);
   if (batches.length > 0) {
@@ -140,13 +180,26 @@ async function treeSource(tree: FileTree, context: Context): Promise<ImageSource
   if (arrays.length > 0) return arrayFileSource(tree, arrayKeys(arrays, split, name), name);
 
   const [container, ...more] = ofSplit(
-    files.filter((path) => /\.(npz|zip|h5|hdf5)$/i.test(path)),
+    files.filter((path) => /\.(npz|zip|tar|tar\.gz|tgz|h5|hdf5)$/i.test(path)),
     split,
     name,
   );
   if (container !== undefined && more.length === 0) return fileSource(tree, container, context);
-  throw unknownFormat(name);
+  const [first] = files;
+  throw isPickle(await tree.slice(first!, 0, 2)) ? pickled(name) : unknownFormat(name);
 }
+
+/** Beside the images of a folder, `metadata.parquet` says more of them. */
+const isImageTable = (path: string): boolean =>
+  path.toLowerCase().endsWith('.parquet') && baseName(path) !== 'metadata.parquet';
+
+/** Protocols 2 to 5 of Python's pickle. */
+const isPickle = ([mark, protocol]: Uint8Array): boolean => mark === 0x80 && protocol! >= 2 && protocol! <= 5;
+
+const pickled = (source: string): NeuralCleanseError =>
+  new NeuralCleanseError('DATA_FORMAT_UNKNOWN', `${source} holds Python pickles, which are programs.`, {
+    hint: 'Save the arrays: numpy.savez("data.npz", data=batch[b"data"], labels=batch[b"labels"]).',
+  });
 
 async function arrayFileSource(tree: FileTree, keys: ArrayKeys, source: string): Promise<ImageSource> {
   const images = await readArray(tree, keys.images);

@@ -108,8 +108,8 @@ function runsOf(indices: readonly number[], length: number): { first: number; pl
   return [...runs].map(([first, places]) => ({ first, places })).sort((a, b) => a.first - b.first);
 }
 
-/** The most images an array may have, so that lists of them stay small: 2^24. */
-const maxImages = 2 ** 24;
+/** The most images a source may have, so that lists of them stay small: 2^24. */
+export const maxImages = 2 ** 24;
 
 /** The most pixels a set may have, so that index arithmetic and typed arrays are safe everywhere. */
 const maxPixels = 2 ** 32 - 1;

@@ -1,7 +1,6 @@
-/** A folder, a zip archive or a set of dropped files: paths to list and bytes to read. */
+/** A folder, an archive or a set of dropped files: paths to list and bytes to read. */
 
 import type { SkippedFile } from './dataset.ts';
-import { listZip, readZipEntry } from './zip.ts';
 
 export interface FileTree {
   /** As the user named it, for messages. */
@@ -14,8 +13,10 @@ export interface FileTree {
   readonly skipped: readonly SkippedFile[];
   /** @throws NeuralCleanseError DATA_NOT_FOUND, DATA_CORRUPT, DATA_TOO_LARGE */
   read(path: string): Promise<Uint8Array>;
-  /** The first bytes of a file, at most `length`. */
-  peek(path: string, length: number): Promise<Uint8Array>;
+  /** Bytes `start` to `end - 1` of a file, fewer where it ends before. */
+  slice(path: string, start: number, end: number): Promise<Uint8Array>;
+  /** Bytes of a file. */
+  size(path: string): Promise<number>;
 }
 
 /** Files that systems and archivers leave behind: names that begin with a dot, and macOS resource forks. */
@@ -34,30 +35,3 @@ export const joinPath = (folder: string, name: string): string =>
 /** The files or folders that lie directly in `folder`. */
 export const childrenOf = (paths: readonly string[], folder: string): string[] =>
   paths.filter((path) => folderOf(path) === folder);
-
-/**
- * A zip archive as a tree.
- *
- * @throws NeuralCleanseError DATA_CORRUPT, DATA_UNSAFE_ARCHIVE
- */
-export function zipTree(bytes: Uint8Array, name: string): FileTree {
-  const listed = listZip(bytes).filter(({ path }) => !isHidden(path));
-  const entries = new Map(listed.map((entry) => [entry.path, entry]));
-  const files = [...entries.keys()].filter((path) => !path.endsWith('/'));
-  const folders = new Set(
-    [...entries.keys()].filter((path) => path.endsWith('/')).map((path) => path.slice(0, -1)),
-  );
-  for (const path of files) {
-    for (let folder = folderOf(path); folder !== '' && !folders.has(folder); folder = folderOf(folder))
-      folders.add(folder);
-  }
-  const read = async (path: string) => readZipEntry(bytes, entries.get(path)!);
-  return {
-    name,
-    files: files.sort(),
-    folders: [...folders].sort(),
-    skipped: [],
-    read,
-    peek: async (path, length) => (await read(path)).subarray(0, length),
-  };
-}

@@ -6,7 +6,9 @@
 
 import { inflateSync } from 'fflate';
 import { NeuralCleanseError } from '../errors.ts';
+import { archiveTree, safePath } from './archive.ts';
 import { checkUnpackedSize, corrupt, inflated } from './bytes.ts';
+import type { FileTree } from './tree.ts';
 
 export interface ZipEntry {
   /** Path inside the archive, with slashes; a folder ends with one. */
@@ -30,7 +32,8 @@ export const isZip = (bytes: Uint8Array): boolean =>
 /**
  * Reads the table of contents.
  *
- * @throws NeuralCleanseError DATA_CORRUPT, and DATA_UNSAFE_ARCHIVE for a path that leads out of the archive
+ * @throws NeuralCleanseError DATA_CORRUPT, also where files overlap so that a small archive unpacks to a huge one, and
+ * DATA_UNSAFE_ARCHIVE for a path that leads out of the archive
  */
 export function listZip(bytes: Uint8Array): ZipEntry[] {
   const view = viewOf(bytes);
@@ -64,7 +67,30 @@ export function listZip(bytes: Uint8Array): ZipEntry[] {
     });
     at = end;
   }
+  const packed = entries.reduce((sum, { packedSize }) => sum + packedSize, 0);
+  if (packed > bytes.length) throw corrupt('the files of the zip archive overlap');
   return entries;
+}
+
+/**
+ * A zip archive as a tree.
+ *
+ * @throws NeuralCleanseError DATA_CORRUPT, DATA_UNSAFE_ARCHIVE
+ */
+export function zipTree(bytes: Uint8Array, name: string): FileTree {
+  const entries = listZip(bytes);
+  const isFolder = ({ path }: ZipEntry): boolean => path.endsWith('/');
+  return archiveTree(name, {
+    files: entries
+      .filter((entry) => !isFolder(entry))
+      .map((entry) => ({
+        path: entry.path,
+        size: entry.size,
+        read: () => readZipEntry(bytes, entry),
+      })),
+    folders: entries.filter(isFolder).map(({ path }) => path.slice(0, -1)),
+    skipped: [],
+  });
 }
 
 /**
@@ -132,16 +158,6 @@ function wideValues(view: DataView, extra: number, length: number, values: reado
     at += 8;
     return Number(view.getBigUint64(at - 8, true));
   });
-}
-
-function safePath(path: string): string {
-  const slashed = path.replaceAll('\\', '/');
-  if (slashed.startsWith('/') || /^[A-Za-z]:/.test(slashed) || slashed.split('/').includes('..')) {
-    throw new NeuralCleanseError('DATA_UNSAFE_ARCHIVE', `The zip archive names the file "${path}".`, {
-      hint: 'Make the archive from inside its folder, with relative paths only.',
-    });
-  }
-  return slashed;
 }
 
 const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {

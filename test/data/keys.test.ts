@@ -48,6 +48,8 @@ describe('names of arrays', () => {
     [['arr_0.npy', 'arr_1.npy'], 'train', 'arr_0.npy', 'arr_1.npy'],
     [['data', 'data_labels'], undefined, 'data', 'data_labels'],
     [['X_test'], undefined, 'X_test', undefined],
+    [['batch_label', 'labels', 'data', 'filenames'], undefined, 'data', 'labels'],
+    [['filenames', 'coarse_labels', 'fine_labels', 'data'], undefined, 'data', 'fine_labels'],
     [
       ['t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte', 'train-images-idx3-ubyte'],
       undefined,

@@ -236,6 +236,30 @@ describe('arrays', () => {
     expect(await opened({ 'data.npz': npz, 'README.txt': '' })).toMatchObject(expected);
   });
 
+  it('open from the Python version of CIFAR, saved by NumPy', async () => {
+    // Three planes of 32 × 32 pixels in each row.
+    const rows = Uint8Array.from({ length: 2 * 3072 }, (_, i) => 1 + Math.floor((i % 3072) / 1024));
+    const data = writeNpy(bytesTensor([2, 3072], rows));
+    const numbers = (...values: number[]) => writeNpy(bytesTensor([values.length], Uint8Array.from(values)));
+    const ten = zipSync({
+      'data.npy': data,
+      'labels.npy': numbers(3, 9),
+      'filenames.npy': new Uint8Array(9),
+    });
+    const set = await opened({ 'cifar.npz': ten }, {}, 'cifar.npz');
+    expect(set).toMatchObject({ count: 2, height: 32, width: 32, channels: 3 });
+    expect([[...set.images.subarray(0, 4)], [...set.labels!]]).toEqual([
+      [1, 2, 3, 1],
+      [3, 9],
+    ]);
+    const hundred = {
+      'coarse_labels.npy': numbers(1, 2),
+      'data.npy': data,
+      'fine_labels.npy': numbers(50, 99),
+    };
+    expect([...(await opened({ 'c.npz': zipSync(hundred) }, {}, 'c.npz')).labels!]).toEqual([50, 99]);
+  });
+
   it('open from IDX files with labels beside them, packed or not', async () => {
     const plain = { 't10k-images-idx3-ubyte': idxImages, 't10k-labels-idx1-ubyte': idxLabels };
     expect(await opened(plain, {}, 't10k-images-idx3-ubyte')).toMatchObject(expected);

@@ -26,7 +26,8 @@ export function memoryTree(files: Files, emptyFolders: readonly string[] = []): 
     folders: [...folders].sort(),
     skipped: [],
     read,
-    peek: async (path, length) => (await read(path)).subarray(0, length),
+    slice: async (path, start, end) => (await read(path)).subarray(start, end),
+    size: async (path) => (await read(path)).length,
   };
 }
 
