@@ -53,6 +53,10 @@ export interface ScanOptions {
   readonly initCost?: number;
   readonly costMultiplier?: number;
   readonly patience?: number;
+  /** False if the user gave --no-early-stop. */
+  readonly earlyStop: boolean;
+  readonly earlyStopThreshold?: number;
+  readonly earlyStopPatience?: number;
   readonly learningRate?: number;
   readonly starts?: number;
 }
@@ -60,7 +64,10 @@ export interface ScanOptions {
 /** Names in capitals are those of the original's settings. */
 export const addScanOptions = (command: Command): Command =>
   command
-    .requiredOption('--data <path>', 'clean images: folder, archive, .npy, .npz, .h5, IDX or CIFAR files')
+    .requiredOption(
+      '--data <path>',
+      'clean images: folder, zip, tar, .npy, .npz, .h5, parquet, IDX or CIFAR files, or drawn ones: signs:test',
+    )
     .addOption(
       new Option('--preset <name>', 'fast, or paper: the loop of the original')
         .choices(presetNames)
@@ -129,6 +136,17 @@ export const addScanOptions = (command: Command): Command =>
       'steps before that weight changes, for paper [PATIENCE]',
       wholeNumber('--patience'),
     )
+    .option('--no-early-stop', 'make all steps, for paper [EARLY_STOP]')
+    .option(
+      '--early-stop-threshold <n>',
+      'share of the best norm from which a step is no progress, for paper [EARLY_STOP_THRESHOLD]',
+      numberAbove('--early-stop-threshold', 0, 1),
+    )
+    .option(
+      '--early-stop-patience <n>',
+      'steps without progress after which to stop, for paper [EARLY_STOP_PATIENCE]',
+      wholeNumber('--early-stop-patience'),
+    )
     .option('--learning-rate <n>', 'of Adam [LR]', numberAbove('--learning-rate', 0))
     .option(
       '--starts <n>',
@@ -172,13 +190,17 @@ function scheduleFrom(options: ScanOptions, preset: Schedule): Schedule {
       ...common,
       ...(options.costMultiplier !== undefined && { costMultiplier: options.costMultiplier }),
       ...(options.patience !== undefined && { patience: options.patience }),
+      ...(!options.earlyStop && { earlyStop: false }),
+      ...(options.earlyStopThreshold !== undefined && { earlyStopThreshold: options.earlyStopThreshold }),
+      ...(options.earlyStopPatience !== undefined && { earlyStopPatience: options.earlyStopPatience }),
     };
     return { kind, ...createSchedule(changed).config };
   }
-  const foreign = (['costMultiplier', 'patience'] as const).find((name) => options[name] !== undefined);
+  const ofPaper = ['costMultiplier', 'patience', 'earlyStopThreshold', 'earlyStopPatience'] as const;
+  const foreign = options.earlyStop ? ofPaper.find((name) => options[name] !== undefined) : 'earlyStop';
   if (foreign !== undefined) {
     throw new NeuralCleanseError('SETTING_INVALID', `The preset ${options.preset} has no ${foreign}.`, {
-      hint: 'Its weight follows every mini-batch. Give --preset paper for the loop of the original.',
+      hint: 'It makes a fixed number of steps, and its weight follows every one. Give --preset paper for the loop of the original.',
     });
   }
   return { ...preset, ...createAnnealing({ ...preset, ...common }).config };

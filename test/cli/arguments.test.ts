@@ -99,22 +99,38 @@ describe('settings', () => {
       attackSuccThreshold: 0.9,
       initCost: 0.02,
     });
-    for (const option of ['--patience', '--cost-multiplier']) {
-      expect(() => settings(option, '4')).toThrow(expect.objectContaining({ code: 'SETTING_INVALID' }));
+    for (const option of [
+      '--patience 4',
+      '--cost-multiplier 4',
+      '--no-early-stop',
+      '--early-stop-patience 4',
+    ]) {
+      expect(() => settings(...option.split(' '))).toThrow(
+        expect.objectContaining({ code: 'SETTING_INVALID' }),
+      );
     }
   });
 
   it('take every option', () => {
     const given =
       '--preset paper --regularizer l2 --upsample 2 --batch 16 --steps 77 --attack-threshold 0.9 --init-cost 0.01 --cost-multiplier 1.5 ' +
-      '--patience 4 --learning-rate 0.2 --starts 3';
+      '--patience 4 --learning-rate 0.2 --starts 3 --no-early-stop --early-stop-threshold 0.9 --early-stop-patience 7';
     expect(settings(...given.split(' '))).toMatchObject({
       regularizer: 'l2',
       upsample: 2,
       batch: 16,
       starts: 3,
       adam: { learningRate: 0.2, beta1: 0.5 },
-      schedule: { steps: 77, attackSuccThreshold: 0.9, initCost: 0.01, costMultiplier: 1.5, patience: 4 },
+      schedule: {
+        steps: 77,
+        attackSuccThreshold: 0.9,
+        initCost: 0.01,
+        costMultiplier: 1.5,
+        patience: 4,
+        earlyStop: false,
+        earlyStopThreshold: 0.9,
+        earlyStopPatience: 7,
+      },
     });
   });
 
