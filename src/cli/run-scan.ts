@@ -9,7 +9,9 @@ import { preflightObstacles } from '../detect/verdict.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import { buildResult, buildStoppedResult, headerOf, type RunInputs } from '../report/build-result.ts';
 import { shellText, withOptions } from '../report/command-line.ts';
-import { type ReportFormat, renderResult, reportFiles } from '../report/formats.ts';
+import { type ReportFormat, renderReport, reportFiles } from '../report/formats.ts';
+import type { FinishedReport } from '../report/html/content.ts';
+import { extrasFile, type ReportExtras } from '../report/html/extras.ts';
 import {
   bestRecords,
   type LabelRecord,
@@ -25,6 +27,8 @@ import { onInterrupt } from './interrupt.ts';
 import { note } from './output.ts';
 import { describePreflight } from './preflight-table.ts';
 import { showProgress } from './progress.ts';
+import { makeExtras } from './report-extras.ts';
+import { finishedReport } from './saved-report.ts';
 
 export interface ScanJob {
   readonly inputs: RunInputs;
@@ -33,8 +37,10 @@ export interface ScanJob {
   /** The user's choice; found by the preflight if left out. */
   readonly preprocess: Preprocess | undefined;
   readonly firstLabel: number | undefined;
-  /** Written into the folder; the JSON form always is. */
+  /** Written into the folder; the JSON and HTML forms always are. */
   readonly formats: readonly ReportFormat[];
+  /** What the report says of the model beyond the result. */
+  readonly card: ReportExtras['model'];
   readonly startedAt: Date;
   readonly environment: ScanResult['environment'];
 }
@@ -45,7 +51,7 @@ export interface ScanJob {
  * @throws NeuralCleanseError CANCELLED after Ctrl-C; what {@link RunFolder}, {@link runPreflight} and {@link scanLabels}
  *   throw. Finished inversions are kept.
  */
-export async function runScan(job: ScanJob): Promise<ScanResult> {
+export async function runScan(job: ScanJob): Promise<FinishedReport> {
   const run = await RunFolder.open(job.folder, { resume: job.resume, parseEntry: parseLabelRecord });
   try {
     const preflight = await runPreflight(nodeRuntime, job.inputs.classifier, job.inputs.images, {
@@ -63,8 +69,10 @@ export async function runScan(job: ScanJob): Promise<ScanResult> {
       obstacles.length > 0
         ? buildStoppedResult(job.inputs, preflight, obstacles, circumstances(job, 0))
         : await invertLabels(job, run, preflight);
-    await run.write(reports(result, job.formats));
-    return result;
+    const extras = await makeExtras(job, preflight, result);
+    const report = await finishedReport(job.folder, result, extras);
+    await run.write({ [extrasFile]: `${JSON.stringify(extras)}\n`, ...reports(report, job.formats) });
+    return report;
   } finally {
     await run.close();
   }
@@ -98,7 +106,11 @@ async function invertLabels(
     tasks: labels.length * settings.starts,
     shared: { classifier, images, preprocess: preflight.chosen.preprocess, settings, seed },
   });
-  const progress = showProgress(process.stderr, { labels: labels.length, starts: settings.starts, known: known.length });
+  const progress = showProgress(process.stderr, {
+    labels: labels.length,
+    starts: settings.starts,
+    known: known.length,
+  });
   const interrupt = onInterrupt((line) => progress.note(line));
   try {
     const outcome = await scanLabels(
@@ -146,13 +158,13 @@ const circumstances = ({ startedAt, environment }: ScanJob, resumed: number) => 
 });
 
 /** The files of a run's results. What other programs read comes last, so that it is there only with all others. */
-const reports = (result: ScanResult, formats: readonly ReportFormat[]): Record<string, string> =>
-  Object.fromEntries(
-    [...formats.filter((format) => format !== 'json'), 'json' as const].map((format) => [
-      reportFiles[format],
-      renderResult(format, result),
-    ]),
+function reports(report: FinishedReport, formats: readonly ReportFormat[]): Record<string, string> {
+  const written = new Set<ReportFormat>(['html', ...formats]);
+  written.delete('json');
+  return Object.fromEntries(
+    [...written, 'json' as const].map((format) => [reportFiles[format], renderReport(format, report)]),
   );
+}
 
 function stopped({ inputs, environment }: ScanJob, finished: number, cause: unknown): NeuralCleanseError {
   const command = shellText(['neural-cleanse', ...withOptions(environment.command, { '--resume': true })]);

@@ -11,9 +11,10 @@ import { exitCodeOf } from '../detect/verdict.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import { type Classifier, prepareClassifier } from '../model/classifier.ts';
 import type { RunInputs } from '../report/build-result.ts';
-import { renderResult } from '../report/formats.ts';
+import { renderReport } from '../report/formats.ts';
 import { nodeRuntime } from '../runtime/node.ts';
 import { note, printReport, reportStyle } from './output.ts';
+import { modelCard } from './report-extras.ts';
 import { runScan } from './run-scan.ts';
 import { addScanOptions, type ScanOptions, settingsFrom } from './scan-options.ts';
 import { version, versions } from './version.ts';
@@ -23,7 +24,7 @@ export const scanCommand = (program: Command): Command =>
     program
       .command('scan')
       .description('search every label for a trigger, and say whether one is abnormally small')
-      .argument('<model>', 'an .onnx file'),
+      .argument('<model>', 'an ONNX, Keras or TensorFlow.js file'),
   ).action(scan);
 
 async function scan(path: string, options: ScanOptions): Promise<void> {
@@ -59,13 +60,14 @@ async function scan(path: string, options: ScanOptions): Promise<void> {
     optimization: 'all',
   };
   const folder = options.out ?? defaultFolder(path, sha256, options.seed);
-  const result = await runScan({
+  const report = await runScan({
     inputs,
     folder,
     resume: options.resume ?? false,
     preprocess: options.preprocess,
     firstLabel: options.firstLabel,
     formats: options.format,
+    card: modelCard(model),
     startedAt,
     environment: {
       command: process.argv.slice(2),
@@ -79,9 +81,9 @@ async function scan(path: string, options: ScanOptions): Promise<void> {
 
   const [only, ...more] = options.format;
   const shown = only === undefined || more.length > 0 ? 'text' : only;
-  printReport(renderResult(shown, result, reportStyle()));
+  printReport(renderReport(shown, report, reportStyle()));
   note(`Everything is in ${folder}.`);
-  process.exitCode = exitCodeOf(result.verdict, options.failOn);
+  process.exitCode = exitCodeOf(report.result.verdict, options.failOn);
 }
 
 /** All labels, or those asked for. @throws NeuralCleanseError USAGE */

@@ -93,12 +93,13 @@ export async function inspectModel(
 }
 
 /** Float elements among the constants; axes, shapes and indices are no parameters. */
-function countParameters({ graph }: Model): number {
+export function countParameters({ graph }: Model): number {
   const floats = [...graph.initializers.values()].filter((tensor) => isFloat(tensor.dtype));
   return floats.reduce((n, tensor) => n + sizeOf(tensor.dims), 0);
 }
 
-function countOperators({ graph }: Model): OperatorCount[] {
+/** Operators of the model in canonical form, the most frequent first. */
+export function countOperators({ graph }: Model): OperatorCount[] {
   const counts = new Map<string, OperatorCount>();
   for (const node of graph.nodes) {
     const operator = node.domain ? `${node.domain}.${node.op}` : node.op;

@@ -51,7 +51,8 @@ export function renderText(scan: ScanResult, { width = 100, color = false }: Tex
   return `${lines.join('\n')}\n`;
 }
 
-const notProven: Readonly<Record<Verdict, string>> = {
+/** What a verdict does not prove; a sentence or two. */
+export const notProven: Readonly<Record<Verdict, string>> = {
   backdoored:
     'That somebody planted it. A mask far smaller than all others is a shortcut that an attacker can use, but a natural feature of a class can be one too.',
   suspicious:
@@ -126,7 +127,7 @@ const moreText = (count: number): string[] =>
   count > 0 ? [`  … and ${count} more ${count === 1 ? 'label' : 'labels'} with larger masks`] : [];
 
 /** Smallest mask first, censored labels last. */
-const bySize = (labels: readonly LabelResult[]): LabelResult[] =>
+export const bySize = <T extends Pick<LabelResult, 'label' | 'l1' | 'status'>>(labels: readonly T[]): T[] =>
   labels.toSorted(
     (a, b) =>
       Number(a.status === 'censored') - Number(b.status === 'censored') || a.l1 - b.l1 || a.label - b.label,

@@ -120,7 +120,7 @@ function fromOrt(tensor: OrtTensor): Tensor {
 function nextTask(): Promise<void> {
   // Not setTimeout: browsers slow it down to one call a second in a hidden tab.
   const { port1, port2 } = new MessageChannel();
-  const receiver = port1 as { onmessage?: () => void; close(): void };
+  const receiver = port1 as unknown as { onmessage?: () => void; close(): void };
   return new Promise((resolve) => {
     receiver.onmessage = () => {
       receiver.close();

@@ -59,11 +59,12 @@ export async function buildProgram(): Promise<Program> {
     target: 'node20',
     tsconfig: false,
     typescript: { rewriteImportExtensions: true },
+    jsx: { runtime: 'automatic', importSource: 'preact' },
   } as const;
   for (const name of readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.ts')) continue;
+    if (!/\.tsx?$/.test(name)) continue;
     const source = join(root, 'src', name);
-    const target = join(folder, 'dist', name.replace(/\.ts$/, '.js'));
+    const target = join(folder, 'dist', name.replace(/\.tsx?$/, '.js'));
     const { code } = await transformWithOxc(readFileSync(source, 'utf8'), source, options);
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, code);

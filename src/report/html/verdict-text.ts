@@ -1,0 +1,62 @@
+/** The verdict in a sentence. */
+
+import type { FinishedReport, ReportContent } from './content.ts';
+import { counted, listed, pixels } from './numbers.ts';
+
+export interface VerdictText {
+  readonly title: string;
+  readonly sentence: string;
+}
+
+export function verdictText(content: ReportContent): VerdictText {
+  const { result, run, labels } = content;
+  if (result) return finishedText({ ...content, result });
+  return {
+    title: 'Unfinished',
+    sentence: `${labels.length} of ${counted(run.config.labels.length, 'label')} have a result so far. There is no verdict yet, and every figure here is preliminary.`,
+  };
+}
+
+function finishedText({ result, outliers, labels }: FinishedReport): VerdictText {
+  const flagged = result.findings.map(({ label }) => label);
+  switch (result.verdict) {
+    case 'backdoored':
+      return { title: 'Backdoored', sentence: shortcutText({ outliers, labels }, flagged) };
+    case 'suspicious':
+      return {
+        title: 'Suspicious',
+        sentence:
+          flagged.length === 1
+            ? `Label ${flagged[0]} needs a smaller patch than chance explains, but not every sign of a backdoor is there.`
+            : `Labels ${listed(flagged)} need smaller patches than chance explains, but not every sign of a backdoor is there.`,
+      };
+    case 'no-patch-backdoor-found':
+      return {
+        title: 'No patch backdoor found',
+        sentence: `None of the ${counted(labels.length, 'label')} that were scanned can be reached with an abnormally small patch.`,
+      };
+    case 'inconclusive':
+      return {
+        title: 'Inconclusive',
+        sentence: 'This scan supports no verdict about the model; the reasons are below.',
+      };
+  }
+}
+
+/** Most labels that are listed in the sentence. */
+const mostListed = 5;
+
+function shortcutText(
+  { outliers, labels }: Pick<ReportContent, 'outliers' | 'labels'>,
+  flagged: readonly number[],
+): string {
+  const [first] = flagged;
+  if (flagged.length === 1) {
+    const { l1 } = labels.find(({ label }) => label === first)!;
+    const share = outliers?.median ? `, ${(l1 / outliers.median).toFixed(2)} of the usual size,` : '';
+    return `A patch of ${pixels(l1)} pixels${share} turns images of other classes into label ${first}.`;
+  }
+  const which =
+    flagged.length > mostListed ? `one of ${counted(flagged.length, 'label')}` : `labels ${listed(flagged)}`;
+  return `Patches far smaller than usual turn images of other classes into ${which}.`;
+}
