@@ -17,6 +17,9 @@ export const exitCodes = {
 const unsupported: ReadonlySet<ErrorCode> = new Set([
   'MODEL_NOT_ONNX',
   'OPSET_UNSUPPORTED',
+  'KERAS_LAYER_UNSUPPORTED',
+  'KERAS_OPTION_UNSUPPORTED',
+  'KERAS_LAMBDA',
   'OPERATOR_UNSUPPORTED',
   'ATTRIBUTE_UNSUPPORTED',
   'SHAPE_UNRESOLVED',

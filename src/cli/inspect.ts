@@ -27,7 +27,7 @@ export function inspectCommand(program: Command): void {
     .description(
       'inputs, outputs, layout, operators, what cannot be differentiated, cost of one gradient step',
     )
-    .argument('<model>', 'an .onnx file')
+    .argument('<model>', 'an .onnx, .h5 or .keras file, or a model.json of TensorFlow.js')
     .option('--size <h,w>', 'image size, for models that leave it open', sizeOption)
     .option('--output <name>', 'which output holds the class scores')
     .option('--provider <name>', 'auto, cpu, cuda, webgpu or wasm', providerOption, 'auto')
@@ -120,5 +120,5 @@ function describe(path: string, sha256: string, bytes: number, inspection: Inspe
   ];
 }
 
-const valueText = ({ name, dtype, dims }: ValueInfo): string =>
+export const valueText = ({ name, dtype, dims }: ValueInfo): string =>
   `${name} ${dtype ?? 'not a tensor'} [${dims?.map((d) => d ?? '?').join(', ') ?? 'unknown rank'}]`;

@@ -1,6 +1,6 @@
 /** Model files on disk, with tensor data inside or beside them. */
 
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { NeuralCleanseError } from '../errors.ts';
@@ -8,7 +8,8 @@ import type { ExternalStore } from '../onnx/external-data.ts';
 import type { Model } from '../onnx/graph.ts';
 import { readModel } from '../onnx/read.ts';
 import { maxModelBytes, tensorBytes, writeModel } from '../onnx/write.ts';
-import { openDataFolder } from './model-data-folder.ts';
+import { type KerasFile, kerasFormat, readKeras } from './keras-file.ts';
+import { type DataFolder, openDataFolder } from './model-data-folder.ts';
 import { type FileContent, replaceFiles } from './replace-files.ts';
 
 export interface OpenedModel {
@@ -27,29 +28,64 @@ export interface OpenedModel {
 /** Protobuf messages end at 2 GiB. */
 const maxFileBytes = 2 ** 31 - 1;
 
+export interface OpenOptions {
+  /** Path of the architecture of a Keras model, as `model.to_json()` gives it, for a `.h5` file that holds weights only. */
+  readonly architecture?: string;
+}
+
 /**
- * Opens an ONNX model with its data files.
+ * Opens a model with its data files: ONNX, Keras (`.h5`, `.keras`) or TensorFlow.js (`model.json`). The last two are converted.
  *
  * @throws NeuralCleanseError MODEL_NOT_FOUND, MODEL_TOO_LARGE, EXTERNAL_DATA_MISSING, EXTERNAL_DATA_OUTSIDE, and what
- *   {@link readModel} throws, with the path before the message
+ *   {@link readModel} and {@link readKeras} throw, with the path before the message
  */
-export async function openModel(path: string): Promise<OpenedModel> {
+export async function openModel(path: string, options: OpenOptions = {}): Promise<OpenedModel> {
   const file = await readWhole(path);
+  const bytes = file.byteLength;
   const hash = createHash('sha256').update(file);
   const folder = openDataFolder(dirname(path));
   try {
-    const model = readModel(file, (reference, tensor) => {
-      const bytes = folder.read(reference, tensor);
-      hash.update(bytes);
-      return bytes;
-    });
-    return { model, path, bytes: file.byteLength, sha256: hash.digest('hex') };
+    const model = kerasFormat(file)
+      ? await readKeras(kerasFile(path, file, folder, hash, options))
+      : readModel(file, (reference, tensor) => {
+          const data = folder.read(reference, tensor);
+          hash.update(data);
+          return data;
+        });
+    return { model, path, bytes, sha256: hash.digest('hex') };
   } catch (error) {
     if (error instanceof NeuralCleanseError) error.message = `${path}: ${error.message}`;
     throw error;
   } finally {
     folder.close();
   }
+}
+
+/** A Keras file with what lies beside it, all of which enters the hash. */
+function kerasFile(
+  path: string,
+  bytes: Uint8Array,
+  folder: DataFolder,
+  hash: Hash,
+  { architecture }: OpenOptions,
+): KerasFile {
+  return {
+    bytes,
+    name: basename(path),
+    async architecture() {
+      const beside = path.replace(/(\.weights)?\.[^./\\]+$/, '.json');
+      if (architecture === undefined && !(await stat(beside).catch(() => undefined))?.isFile())
+        return undefined;
+      const json = await readWhole(architecture ?? beside);
+      hash.update(json);
+      return new TextDecoder().decode(json);
+    },
+    async neighbour(location) {
+      const data = folder.readWhole(location, 'weights');
+      hash.update(data);
+      return data;
+    },
+  };
 }
 
 async function readWhole(path: string): Promise<Uint8Array> {
@@ -66,10 +102,10 @@ async function readWhole(path: string): Promise<Uint8Array> {
   if (info.isDirectory()) {
     throw notFound(
       'is a folder',
-      'Give the .onnx file; convert a TensorFlow SavedModel folder with tf2onnx.',
+      'Give the .onnx, .h5, .keras or model.json file; convert a TensorFlow SavedModel folder with tf2onnx.',
     );
   }
-  if (!info.isFile()) throw notFound('is not a regular file', 'Give the path of an .onnx file.');
+  if (!info.isFile()) throw notFound('is not a regular file', 'Give the path of a model file.');
   if (info.size > maxFileBytes) {
     throw new NeuralCleanseError('MODEL_TOO_LARGE', `The model "${path}" has ${info.size} bytes.`, {
       hint: 'An ONNX file ends at 2 GiB; export it with external data.',
