@@ -5,6 +5,15 @@
  * labels over a pool, look for outliers, conclude.
  */
 
+export { type AttackConfig, attackConfig, parseConfigText } from './attack/config.ts';
+export { type Attack, type Evaluation, evaluate } from './attack/evaluation.ts';
+export { exportPoisoned } from './attack/export.ts';
+export { type Backdoor, type PoisonPlan, planPoison } from './attack/plan.ts';
+export { poisoned } from './attack/poison.ts';
+export { goalOf, type Policy } from './attack/policy.ts';
+export { stampedImages } from './attack/stamped-images.ts';
+export { parseTruth, type Truth } from './attack/truth.ts';
+export { type Rate, rateOf } from './attack/wilson.ts';
 export { differentiate, type GradientOptions, gradientName } from './autodiff/gradient.ts';
 export { crossEntropy, crossEntropyFromProbabilities } from './autodiff/losses.ts';
 export { findObstacles } from './autodiff/obstacles.ts';
@@ -37,6 +46,13 @@ export { type ScanResult, scanResult, withoutTimings } from './report/result.ts'
 export { nodeRuntime } from './runtime/node.ts';
 export { createPool } from './runtime/pool.ts';
 export { type Provider, providers, type Runtime, type Session } from './runtime/session.ts';
+export { augmented } from './train/augment.ts';
+export { networks } from './train/networks/index.ts';
+export { train } from './train/train.ts';
+export { type TrainingSet, trainingSet } from './train/training-set.ts';
+export { type AttackTrigger, applyTrigger } from './triggers/attack-trigger.ts';
+export { buildTrigger, type TriggerFiles } from './triggers/build.ts';
 export { cornerBox, noiseSquare, solidSquare } from './triggers/patterns.ts';
+export { parseTriggerWord, type TriggerSpec, triggerFrom, triggerWord } from './triggers/spec.ts';
 export { stamp } from './triggers/stamp.ts';
 export { l1Norm, makeTrigger, massInside, type Trigger } from './triggers/trigger.ts';

@@ -2,10 +2,14 @@
 /** The command line. Each command lives in a file of its own. */
 
 import { Command, CommanderError } from 'commander';
+import { convertCommand } from './convert.ts';
+import { evaluateCommand } from './evaluate.ts';
 import { exitCodes } from './exit-codes.ts';
+import { injectCommand } from './inject.ts';
 import { inspectCommand } from './inspect.ts';
 import { outliersCommand } from './outliers.ts';
 import { fail } from './output.ts';
+import { reportCommand } from './report.ts';
 import { scanCommand } from './scan.ts';
 import { version } from './version.ts';
 
@@ -18,6 +22,10 @@ const program = new Command('neural-cleanse')
 scanCommand(program);
 outliersCommand(program);
 inspectCommand(program);
+convertCommand(program);
+reportCommand(program);
+injectCommand(program);
+evaluateCommand(program);
 
 // A reader such as `head` may close the pipe early.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

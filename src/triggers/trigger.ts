@@ -54,6 +54,20 @@ export function massInside(trigger: Pick<Trigger, 'mask'>, [row, column, height,
   return inside === 0 ? 0 : inside / l1Norm(trigger);
 }
 
+/** The smallest box that holds all that the mask changes; of an empty mask a box without height and width. */
+export function boundingBox({ mask }: Pick<Trigger, 'mask'>): PatchBox {
+  const [, width = 0] = mask.dims;
+  const changed = [...mask.data.keys()].filter((pixel) => mask.data[pixel] !== 0);
+  if (changed.length === 0) return [0, 0, 0, 0];
+  const rows = changed.map((pixel) => Math.floor(pixel / width));
+  const columns = changed.map((pixel) => pixel % width);
+  // Pixels come row by row.
+  const [top, bottom] = [rows[0]!, rows.at(-1)!];
+  const left = columns.reduce((least, x) => Math.min(least, x));
+  const right = columns.reduce((most, x) => Math.max(most, x));
+  return [top, left, bottom - top + 1, right - left + 1];
+}
+
 function checkRange(what: string, values: Float32Array, most: number): void {
   const at = values.findIndex((value) => !(value >= 0 && value <= most));
   if (at === -1) return;
