@@ -9,13 +9,13 @@ import { float32 } from '../onnx/tensor.ts';
 import type { Runtime, Session, SessionOptions } from '../runtime/session.ts';
 import { throwIfCancelled } from '../runtime/task.ts';
 import { l1Norm, type Trigger } from '../triggers/trigger.ts';
+import { wilsonInterval } from '../wilson.ts';
 import { openInversion, parameterDims, updatedName } from './inversion-graph.ts';
 import { type CurvePoint, LabelRun, stateNames } from './label-run.ts';
 import { Predictor } from './predictor.ts';
 import type { InversionSettings } from './presets.ts';
 import type { StopReason } from './schedule.ts';
 import type { SampleSplit } from './split.ts';
-import { wilsonUpper } from './statistics.ts';
 
 /** What the inversion of one label found. */
 export interface Inversion {
@@ -172,7 +172,7 @@ export class Inverter {
         if (l1Norm(trigger) * worthTrying < tried) continue;
         tried = l1Norm(trigger);
         const asr = await asrOf(trigger);
-        if (wilsonUpper(asr, heldOut.length, 1) >= run.course.attackSuccThreshold)
+        if (wilsonInterval(asr, heldOut.length, 1).high >= run.course.attackSuccThreshold)
           return { status: 'reversed', trigger, asr };
       }
     }

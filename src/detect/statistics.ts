@@ -19,16 +19,3 @@ export function median(values: Iterable<number>): number {
 /** 1.4826 · median(|x − centre|). */
 export const scaledMad = (values: readonly number[], centre: number): number =>
   consistencyConstant * median(values.map((value) => Math.abs(value - centre)));
-
-/**
- * Upper end of the confidence interval of a share (Wilson 1927).
- *
- * @param share observed, in [0, 1]
- * @param n observations
- * @param z half width in standard errors: 1 for 68 %, 1.96 for 95 %
- */
-export function wilsonUpper(share: number, n: number, z: number): number {
-  const centre = share + z ** 2 / (2 * n);
-  const spread = z * Math.sqrt((share * (1 - share)) / n + z ** 2 / (4 * n ** 2));
-  return (centre + spread) / (1 + z ** 2 / n);
-}
