@@ -22,6 +22,7 @@ import {
 import type { ScanResult } from '../report/result.ts';
 import { nodeRuntime } from '../runtime/node.ts';
 import { createPool } from '../runtime/pool.ts';
+import { Queue } from '../runtime/queue.ts';
 import { renderTrigger } from '../triggers/render.ts';
 import { onInterrupt } from './interrupt.ts';
 import { note } from './output.ts';
@@ -89,6 +90,8 @@ async function invertLabels(
   if (known.length > 0) note(`Resumed with ${known.length} finished inversions.`);
   const best = new Map(bestRecords(known).map((record) => [record.label, record]));
 
+  // One at a time: of two starts of a label, the second to be saved must know of the first.
+  const saves = new Queue();
   const save = async (inversion: Inversion): Promise<void> => {
     const other = best.get(inversion.label);
     const counts = other === undefined || betterInversion<LabelFigures>(other, inversion) === inversion;
@@ -126,10 +129,11 @@ async function invertLabels(
       },
       {
         onProgress: (state) => progress.running(state),
-        async onInversion(inversion) {
-          await save(inversion);
-          progress.finished(inversion);
-        },
+        onInversion: (inversion) =>
+          saves.run(async () => {
+            await save(inversion);
+            progress.finished(inversion);
+          }),
       },
     );
     const files = new Map([...best].map(([label, record]) => [label, record.files]));
