@@ -110,6 +110,8 @@ def pooling():
         lambda x: L.GlobalMaxPooling2D(name="global_max")(x),
         lambda x: L.GlobalAveragePooling2D(name="global_average")(x),
         lambda x: L.GlobalAveragePooling2D(keepdims=True, name="global_kept")(x),
+        lambda x: L.MaxPooling2D(3, name="max_padded")(L.ZeroPadding2D(1)(L.Conv2D(2, 1, activation="selu")(x))),
+        lambda x: L.AveragePooling2D(3, name="average_padded")(L.ZeroPadding2D(1)(x)),
         lambda x: L.Dense(4, name="dense")(L.Flatten()(L.MaxPooling2D(2)(x))),
     ])
 

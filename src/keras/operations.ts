@@ -81,7 +81,7 @@ const unary =
   ({ call }) =>
     call.map(call.input, (x) => call.emit(op, [x], attributes));
 
-const identity: Rule = ({ call }) => call.map(call.input, (x) => x);
+const identity: Rule = ({ call }) => call.input;
 
 const square: Rule = ({ call }) => call.map(call.input, (x) => call.emit('Mul', [x, x]));
 

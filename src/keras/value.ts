@@ -15,6 +15,8 @@ export interface Value {
   readonly shape: Shape;
   /** Names in the ONNX graph. */
   readonly names: Map<Order, string>;
+  /** True for what a layer of zero padding made. */
+  readonly isPadded?: true;
 }
 
 /** The order that costs nothing; `moved` where both exist, since it is what convolutions want. */

@@ -180,6 +180,19 @@ it('layers that act in training only leave no node', () => {
   expect(model.graph.nodes.map((node) => node.op)).toEqual(['Identity']);
 });
 
+it('zeros that pad are values of their own to the pooling behind', async () => {
+  const net = (pool: string) =>
+    convert(
+      sequential(
+        input('x', 1, 1, 1),
+        layer('ZeroPadding2D', 'pad', { padding: [0, 1] }),
+        layer(pool, 'pool', { pool_size: [1, 3] }),
+      ),
+    );
+  expect(await run(net('MaxPooling2D'), [-3], [1, 1, 1, 1])).toEqual([0]);
+  expect(await run(net('AveragePooling2D'), [-3], [1, 1, 1, 1])).toEqual([-1]);
+});
+
 it('a batch that the file fixes is free', () => {
   const model = convert(
     sequential(layer('Flatten', 'flat', { batch_input_shape: [32, 2, 2, 3] }), layer('ReLU', 'y')),

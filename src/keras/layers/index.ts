@@ -22,7 +22,7 @@ import { globalPooling, pooling } from './pooling.ts';
 import { cropping, flatten, permute, repeatVector, reshape, upSampling, zeroPadding } from './reshaping.ts';
 
 /** For layers that act in training only. */
-const identity: LayerRule = { build: (call) => call.map(call.input, (x) => x) };
+const identity: LayerRule = { build: (call) => call.input };
 
 const layerRules: Readonly<Record<string, LayerRule>> = {
   Conv1D: convolution(1),

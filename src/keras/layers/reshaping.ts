@@ -83,7 +83,7 @@ export const zeroPadding = (rank: number): LayerRule => ({
     const shape = shapeOf(channels, sizes);
     const pads = [0, 0, ...margins.map(([before]) => before), 0, 0, ...margins.map(([, after]) => after)];
     const name = call.emit('Pad', [call.in(call.input, order), call.b.ints(pads), call.b.scalar(0)]);
-    return call.out(name, shape, order);
+    return { ...call.out(name, shape, order), isPadded: true };
   },
 });
 
