@@ -23,6 +23,7 @@ let opened = 0;
  * @throws NeuralCleanseError KERAS_FILE_INVALID
  */
 export async function openHdf5Store(bytes: Uint8Array, name: string): Promise<OpenStore> {
+  checkHeaps(bytes, name);
   const { File, ready } = await import('h5wasm');
   const module = await ready;
   // Without this, failed reads are reported on stderr only and return whatever the memory held.
@@ -39,6 +40,28 @@ export async function openHdf5Store(bytes: Uint8Array, name: string): Promise<Op
   } catch (error) {
     remove();
     throw error;
+  }
+}
+
+/** 'GCOL', version 1, three zeros: the start of a heap that holds the texts of attributes; its size follows in 8 bytes. */
+const heapStart = [0x47, 0x43, 0x4f, 0x4c, 1, 0, 0, 0];
+
+/**
+ * The HDF5 library believes the sizes of heaps and takes gigabytes for one that lies.
+ *
+ * @see HDF5 File Format Specification 3.0, III.E. Global Heap
+ */
+function checkHeaps(bytes: Uint8Array, name: string): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const [first] = heapStart;
+  for (
+    let at = bytes.indexOf(first!);
+    at >= 0 && at + 16 <= bytes.length;
+    at = bytes.indexOf(first!, at + 1)
+  ) {
+    if (heapStart.some((byte, i) => bytes[at + i] !== byte)) continue;
+    if (view.getBigUint64(at + 8, true) > bytes.length)
+      throw invalid(`${name} has a heap that is larger than itself`);
   }
 }
 
