@@ -16,6 +16,7 @@ export const backdoorFields = closedObject({
   policy: z.enum(policyKinds).optional().describe('source-specific if there are sources, else all-to-one.'),
   target: label.optional().describe('Needed but for all-to-all.'),
   sources: z.array(label).min(1).optional().describe('For source-specific.'),
+  perturbation: z.number().optional().describe('For clean-label: share of noise mixed into the images.'),
   ratio: z.number().default(0.1).describe('Share of the training images that are poisoned.'),
   coverRatio: z.number().optional().describe('For source-specific; as much as ratio if left out.'),
 });
@@ -55,16 +56,21 @@ export function parseBackdoor(fields: Readonly<Record<string, unknown>>, source:
   return backdoorConfig(parsed.data, source);
 }
 
-function policyFrom({ policy, target, sources }: BackdoorFields, source: string): Policy {
+function policyFrom(fields: BackdoorFields, source: string): Policy {
+  const { policy, target, sources, perturbation } = fields;
   const kind = policy ?? (sources ? 'source-specific' : 'all-to-one');
   if (sources && kind !== 'source-specific') throw invalidConfig(source, `${kind} takes no sources`);
+  if (perturbation !== undefined && kind !== 'clean-label') {
+    throw invalidConfig(source, `${kind} takes no perturbation`);
+  }
   if (kind === 'all-to-all') {
     if (target !== undefined)
       throw invalidConfig(source, 'all-to-all has no target: each class becomes the next');
     return { kind };
   }
   if (target === undefined) throw invalidConfig(source, `${kind} needs a target`);
-  if (kind !== 'source-specific') return { kind, target };
+  if (kind === 'clean-label') return { kind, target, ...(perturbation !== undefined && { perturbation }) };
+  if (kind === 'all-to-one') return { kind, target };
   if (!sources) throw invalidConfig(source, 'source-specific needs sources');
   return { kind, target, sources };
 }

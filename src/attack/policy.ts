@@ -10,7 +10,15 @@ export type Policy =
   /** Every stamped image becomes the class after its own, the last one the first (Gu et al. 2017). */
   | { readonly kind: 'all-to-all' }
   /** As all-to-one, but trained by stamping images of the target itself, so that no label is wrong (Turner et al. 2019). */
-  | { readonly kind: 'clean-label'; readonly target: number };
+  | {
+      readonly kind: 'clean-label';
+      readonly target: number;
+      /**
+       * Share of noise that is mixed into the images that are stamped, in [0, 1), so that the trigger is easier to learn from
+       * than what they show. Noise stands in for the adversarial changes of the paper. @default 0
+       */
+      readonly perturbation?: number | undefined;
+    };
 
 export type PolicyKind = Policy['kind'];
 export const policyKinds = [
@@ -62,6 +70,7 @@ export const coverLabel = (policy: Policy, label: number): number | undefined =>
  */
 export function checkPolicy(policy: Policy, classes: number): void {
   if (policy.kind === 'all-to-all') return;
+  if (policy.kind === 'clean-label') checkPerturbation(policy.perturbation ?? 0);
   const sources = policy.kind === 'source-specific' ? policy.sources : [];
   for (const [what, label] of [['target', policy.target], ...sources.map((s) => ['source', s] as const)]) {
     if (typeof label === 'number' && label >= 0 && label < classes) continue;
@@ -77,9 +86,18 @@ export function checkPolicy(policy: Policy, classes: number): void {
   }
 }
 
+function checkPerturbation(share: number): void {
+  if (share >= 0 && share < 1) return;
+  throw new NeuralCleanseError('SETTING_INVALID', `The perturbation is ${share}.`, {
+    hint: 'It is the share of noise in an image: at least 0 and below 1.',
+  });
+}
+
 /** `all-to-one, target 33` */
 export function describePolicy(policy: Policy): string {
   if (policy.kind === 'all-to-all') return 'all-to-all';
   const sources = policy.kind === 'source-specific' ? `, sources ${policy.sources.join(', ')}` : '';
-  return `${policy.kind}, target ${policy.target}${sources}`;
+  const noise =
+    policy.kind === 'clean-label' && policy.perturbation ? `, perturbation ${policy.perturbation}` : '';
+  return `${policy.kind}, target ${policy.target}${sources}${noise}`;
 }

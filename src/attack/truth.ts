@@ -15,7 +15,7 @@ const policy = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('all-to-one'), target: count }),
   z.strictObject({ kind: z.literal('source-specific'), target: count, sources: z.array(count).readonly() }),
   z.strictObject({ kind: z.literal('all-to-all') }),
-  z.strictObject({ kind: z.literal('clean-label'), target: count }),
+  z.strictObject({ kind: z.literal('clean-label'), target: count, perturbation: share.optional() }),
 ]);
 
 const backdoor = z.strictObject({

@@ -25,6 +25,7 @@ interface Options extends AttackOptions {
   readonly model?: string;
   readonly ratio?: number;
   readonly coverRatio?: number;
+  readonly perturbation?: number;
   readonly ratioOf?: string;
   readonly placement?: string;
   readonly clean?: true;
@@ -64,6 +65,7 @@ export const injectCommand = (program: Command): Command =>
       Number,
     )
     .option('--cover-ratio <share>', 'of source-specific attacks: share that keeps its label', Number)
+    .option('--perturbation <share>', 'of clean-label attacks: noise mixed into the images', Number)
     .addOption(
       new Option('--ratio-of <what>', 'of what a ratio is a share; clean: as the original draws').choices([
         'all',
@@ -132,9 +134,9 @@ async function inject(options: Options): Promise<void> {
 
 /** The file with the options over it. @throws NeuralCleanseError USAGE, and what {@link attackConfig} throws */
 function configFrom(options: Options): AttackConfig {
-  const { config: path, clean = false, preprocess, ratio, coverRatio } = options;
+  const { config: path, clean = false, preprocess, ratio, coverRatio, perturbation } = options;
   const file = path === undefined ? {} : parseConfigText(readConfig(path), path);
-  const ratios = defined({ ratio, coverRatio });
+  const ratios = defined({ ratio, coverRatio, perturbation });
   const attacks = backdoorFieldsFrom(options).map((fields) => ({ ...fields, ...ratios }));
   if (attacks.length > 0 && file.backdoors !== undefined) {
     throw new NeuralCleanseError('USAGE', `${path} has backdoors, and the options describe others.`, {

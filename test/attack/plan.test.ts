@@ -100,6 +100,31 @@ describe('clean-label', () => {
     expect([goalOf(policy, 2, classes), goalOf(policy, 1, classes)]).toEqual([undefined, 2]);
   });
 
+  it('mixes noise into the images below the trigger, the same in every epoch', () => {
+    const noisy: Policy = { kind: 'clean-label', target: 2, perturbation: 0.5 };
+    const made = plan([{ trigger: dot(0), policy: noisy, ratio: 0.1 }]);
+    const changed = poisoned(set, made);
+    const pixels = side * side;
+    const [image, plain, again] = [1, 2, 3].map(() => new Float32Array(pixels)) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    for (const { image: index } of made.stamped) {
+      changed.read(index, 1, image);
+      changed.read(index, 2, again);
+      set.read(index, 1, plain);
+      expect(again).toEqual(image);
+      expect(image[0]).toBe(250);
+      const noise = Array.from(image.subarray(1), (value, i) => 2 * value - plain[i + 1]!);
+      expect(noise.every((value) => value > -0.01 && value < 255.01)).toBe(true);
+      expect(new Set(noise).size).toBeGreaterThan(pixels / 2);
+    }
+    expect(() => plan([{ trigger: dot(0), policy: { ...noisy, perturbation: 1 }, ratio: 0.1 }])).toThrow(
+      refused('SETTING_INVALID', 'The perturbation is 1'),
+    );
+  });
+
   it('cannot stamp more than there are', () => {
     expect(() => plan([{ trigger: dot(0), policy, ratio: 0.25 }])).toThrow(
       refused('POISON_TOO_FEW', 'asks for 50 images to poison (clean-label, target 2), and 40 are left'),
