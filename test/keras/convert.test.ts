@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Model } from '../../src/onnx/graph.ts';
 import { float32, sizeOf } from '../../src/onnx/tensor.ts';
@@ -159,6 +160,31 @@ it('a flattening of channels first puts the channels last, unless the file is ol
   const flat = (config: Json) => convert(sequential(input('x', 2, 1, 2), layer('Flatten', 'y', config)));
   expect(await run(flat({ data_format: 'channels_first' }), values, [1, 2, 1, 2])).toEqual([1, 3, 2, 4]);
   expect(await run(flat({}), values, [1, 2, 1, 2])).toEqual(values);
+});
+
+it('the example of an architecture for a file of weights is whole', () => {
+  const json = JSON.parse(
+    readFileSync(new URL('../fixtures/keras/deepid.json', import.meta.url), 'utf8'),
+  ) as Json;
+  const dense = (name: string, ...dims: [number, number]) => [
+    array(`${name}/kernel`, dims),
+    array(`${name}/bias`, dims.slice(1)),
+  ];
+  const kernel = (name: string, size: number, channels: number, filters: number) => [
+    array(`${name}/kernel`, [size, size, channels, filters]),
+    array(`${name}/bias`, [filters]),
+  ];
+  const model = convert(json, [
+    ...kernel('conv_1', 4, 3, 20),
+    ...kernel('conv_2', 3, 20, 40),
+    ...kernel('conv_3', 3, 40, 60),
+    ...kernel('conv_4', 2, 60, 80),
+    ...dense('fc_1', 1200, 160),
+    ...dense('fc_2', 960, 160),
+    ...dense('output', 160, 1283),
+  ]);
+  expect(model.graph.inputs[0]!.dims).toEqual(['N', 55, 47, 3]);
+  expect(model.graph.outputs).toEqual([{ name: 'output', dtype: 'float32', dims: ['N', 1283] }]);
 });
 
 it('layers that act in training only leave no node', () => {

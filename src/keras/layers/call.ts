@@ -153,7 +153,7 @@ export class LayerCall {
     return made;
   }
 
-  /** A list with one number for each entry of `axis`, shaped to be broadcast in an order. */
+  /** The shape of a list along an axis of the Keras tensor: `size` where the axis stands in an order, 1 elsewhere. */
   alongAxis(order: Order, axis: number, rank: number, size: number): number[] {
     const place = axisIn(order, axis, rank);
     return Array.from({ length: rank }, (_, i) => (i === place ? size : 1));
