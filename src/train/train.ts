@@ -20,8 +20,8 @@ export type { EpochRecord, TrainingOutcome, TrainingProgress } from './outcome.t
 /**
  * Trains a classifier on raw images with the mean cross entropy of its logits.
  *
- * Everything random follows from the seed. On the CPU the same arguments give the same bytes, whatever the number of threads
- * and however often the run was killed and went on from its checkpoint.
+ * Everything random follows from the seed. On one machine the same arguments with the same number of threads give the same
+ * bytes, however often the run was killed and went on from its checkpoint; other numbers of threads add in another order.
  *
  * @param model any image classifier; see {@link trainableWeights} for what of it trains
  * @throws NeuralCleanseError SETTING_INVALID, DATA_EMPTY, DATA_SHAPE_MISMATCH, DATA_LABEL_RANGE, DATA_TOO_FEW,
