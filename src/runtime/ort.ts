@@ -26,6 +26,12 @@ export interface OrtSessionOptions extends SessionOptions {
 /** Only what also comes back as an error may be silent; ONNX Runtime would write the rest to stderr or the console. */
 const fatalOnly = 4;
 
+/**
+ * Pad_Fusion (ONNX Runtime 1.30) makes a Pad of zeros the padding of a MaxPool behind it, in which the zeros never count, and so
+ * changes the answer of models whose values there are negative.
+ */
+const configuration = { optimization: { disable_specified_optimizers: 'Pad_Fusion' } };
+
 /** Loads a serialised model. @throws NeuralCleanseError RUNTIME_FAILED */
 export async function createOrtSession(
   ort: Ort,
@@ -41,6 +47,7 @@ export async function createOrtSession(
         interOpNumThreads: 1,
         graphOptimizationLevel: options.optimization ?? 'all',
         logSeverityLevel: fatalOnly,
+        extra: configuration,
       }),
     );
     return new OrtSession(ort, session, options, queue);

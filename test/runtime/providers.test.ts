@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compileGradient } from '../../src/model/compile.ts';
 import { GraphBuilder } from '../../src/onnx/builder.ts';
+import { ints } from '../../src/onnx/graph.ts';
 import { canonicalModel } from '../../src/onnx/model.ts';
 import { float32, int64 } from '../../src/onnx/tensor.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
@@ -37,6 +38,17 @@ describe.each(available)('sessions on %s', (provider) => {
       expect(largestDifference(await gradients(provider), await gradients('cpu'))).toBeLessThan(1e-4);
     },
   );
+
+  it('count the zeros of a Pad before a MaxPool', async () => {
+    const b = new GraphBuilder();
+    const padded = b.pad(b.input('x', 'float32', [1, 1, 2, 2]), [0, 0, 1, 1, 0, 0, 1, 1]);
+    const pooled = b.op('MaxPool', [padded], { kernel_shape: ints([2, 2]), strides: ints([2, 2]) });
+    b.output(pooled, 'float32', [1, 1, 2, 2], 'y');
+    const session = await nodeRuntime.open(canonicalModel(b.build()), { provider });
+    const x = float32([1, 1, 2, 2], [-1, -2, -3, -4]);
+    expect(await session.run({ x })).toEqual({ y: float32([1, 1, 2, 2], [0, 0, 0, 0]) });
+    await session.release();
+  });
 
   it('compute only the outputs asked for, in order when runs overlap', async () => {
     const session = await nodeRuntime.open(squareModel(), { provider });

@@ -15,8 +15,9 @@ export const pooling = (op: 'MaxPool' | 'AveragePool', rank: number): LayerRule 
     const padding = config.choice('padding', ['valid', 'same'], 'valid');
     const slid = slide(spatial, { kernel, strides, dilations: kernel.map(() => 1), padding });
     const x = call.in(call.input, order);
-    // ONNX Runtime (1.30) takes a Pad right before a MaxPool for padding of the MaxPool, whose zeros never count; a Max of
-    // one tensor between them, which changes nothing, keeps them apart.
+    // ONNX Runtime (1.30) takes a Pad right before a MaxPool for padding of the MaxPool, whose zeros never count. Sessions here
+    // turn that off; for other programs that load the converted file, a Max of one tensor, which changes nothing, keeps the
+    // two apart.
     const apart = op === 'MaxPool' && call.input.isPadded ? call.emit('Max', [x]) : x;
     const name = call.emit(op, [apart], {
       kernel_shape: ints(kernel),
