@@ -1,7 +1,8 @@
 /** `neural-cleanse inspect MODEL` */
 
 import type { Command } from 'commander';
-import { openModel } from '../data/model-file.ts';
+import { type OpenedModel, openModel } from '../data/model-file.ts';
+import { modelFormatText } from '../data/model-format.ts';
 import type { Head } from '../model/head.ts';
 import { type Inspection, inspectModel } from '../model/inspect.ts';
 import type { ValueInfo } from '../onnx/graph.ts';
@@ -37,7 +38,7 @@ export function inspectCommand(program: Command): void {
     .option('--json', 'print JSON')
     .action(async (path: string, options: Options) => {
       const { provider, threads, batch, steps, size, output, json } = options;
-      const { model, sha256, bytes } = await openModel(path);
+      const { model, ...file } = await openModel(path);
       const inspection = await inspectModel(nodeRuntime, model, {
         batch,
         steps,
@@ -45,8 +46,8 @@ export function inspectCommand(program: Command): void {
         ...(size && { size }),
         ...(output !== undefined && { output }),
       });
-      if (json) print(JSON.stringify({ path, sha256, bytes, ...summary(inspection) }, undefined, 2));
-      else print(...describe(path, sha256, bytes, inspection));
+      if (json) print(JSON.stringify({ ...file, ...summary(inspection) }, undefined, 2));
+      else print(...describe(file, inspection));
       const [problem] = inspection.problems;
       if (problem) process.exitCode = exitCodeOf(problem.code);
     });
@@ -73,13 +74,15 @@ const headText: Readonly<Record<Head, string>> = {
   sigmoid: 'sigmoid; losses are taken from what enters it',
 };
 
-function describe(path: string, sha256: string, bytes: number, inspection: Inspection): string[] {
+type ModelFile = Omit<OpenedModel, 'model'>;
+
+function describe({ path, format, sha256, bytes }: ModelFile, inspection: Inspection): string[] {
   const { classifier, step, flops } = inspection;
   const facts: [string, string][] = [
     ['model', `${path}  (${(bytes / 1e6).toFixed(2)} MB, sha256 ${sha256.slice(0, 16)}…)`],
     [
       'format',
-      `ONNX opset ${inspection.opset ?? '?'}, IR ${inspection.irVersion}${inspection.producer && `, ${inspection.producer}`}`,
+      `${modelFormatText[format]} opset ${inspection.opset ?? '?'}, IR ${inspection.irVersion}${inspection.producer && `, ${inspection.producer}`}`,
     ],
     ['inputs', inspection.inputs.map(valueText).join('; ')],
     ['outputs', inspection.outputs.map(valueText).join('; ')],

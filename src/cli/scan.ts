@@ -30,7 +30,7 @@ export const scanCommand = (program: Command): Command =>
 async function scan(path: string, options: ScanOptions): Promise<void> {
   const startedAt = new Date();
   const settings = settingsFrom(options);
-  const { model, sha256 } = await openModel(path);
+  const { model, format, sha256 } = await openModel(path);
   const { provider, notice } = await nodeRuntime.choose(options.provider);
   if (notice !== undefined) note(notice);
   const classifier = await prepareClassifier(nodeRuntime, model, {
@@ -48,6 +48,7 @@ async function scan(path: string, options: ScanOptions): Promise<void> {
     versions,
     modelName: basename(path),
     modelSha256: sha256,
+    modelFormat: format,
     classifier,
     images,
     dataSha256: digestOf(images),

@@ -10,10 +10,14 @@ import { readModel } from '../onnx/read.ts';
 import { maxModelBytes, tensorBytes, writeModel } from '../onnx/write.ts';
 import { type KerasFile, kerasFormat, readKeras } from './keras-file.ts';
 import { type DataFolder, openDataFolder } from './model-data-folder.ts';
+import type { ModelFormat } from './model-format.ts';
 import { type FileContent, replaceFiles } from './replace-files.ts';
 
 export interface OpenedModel {
+  /** Of a file in another format, what it was converted to. */
   readonly model: Model;
+  /** Of the file. */
+  readonly format: ModelFormat;
   /** As it was given. */
   readonly path: string;
   /** Size of the model file, without data files beside it. */
@@ -45,14 +49,16 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
   const hash = createHash('sha256').update(file);
   const folder = openDataFolder(dirname(path));
   try {
-    const model = kerasFormat(file)
+    const kind = kerasFormat(file);
+    const model = kind
       ? await readKeras(kerasFile(path, file, folder, hash, options))
       : readModel(file, (reference, tensor) => {
           const data = folder.read(reference, tensor);
           hash.update(data);
           return data;
         });
-    return { model, path, bytes, sha256: hash.digest('hex') };
+    const format = kind === undefined ? 'onnx' : kind === 'json' ? 'tfjs' : 'keras';
+    return { model, format, path, bytes, sha256: hash.digest('hex') };
   } catch (error) {
     if (error instanceof NeuralCleanseError) error.message = `${path}: ${error.message}`;
     throw error;

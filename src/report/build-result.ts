@@ -1,6 +1,7 @@
 /** From what a scan found to its result. */
 
 import type { ImageSet } from '../data/dataset.ts';
+import type { ModelFormat } from '../data/model-format.ts';
 import type { Preprocess } from '../data/preprocess.ts';
 import type { ClassicOutliers, Outliers } from '../detect/outliers.ts';
 import type { PreflightCandidate, PreflightReport } from '../detect/preflight.ts';
@@ -18,6 +19,7 @@ export interface RunInputs {
   /** File name. */
   readonly modelName: string;
   readonly modelSha256: string;
+  readonly modelFormat: ModelFormat;
   readonly classifier: Classifier;
   readonly images: ImageSet;
   readonly dataSha256: string;
@@ -107,7 +109,7 @@ function frame(inputs: RunInputs, preflight: PreflightReport, conclusion: Conclu
     model: {
       name: inputs.modelName,
       sha256: inputs.modelSha256,
-      format: 'onnx',
+      format: inputs.modelFormat,
       input: imageInput(inputs),
       classes: classifier.classes,
       head: classifier.head,

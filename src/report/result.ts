@@ -5,6 +5,7 @@
  */
 
 import { z } from 'zod';
+import { modelFormats } from '../data/model-format.ts';
 import { presetNames } from '../detect/presets.ts';
 import { verdicts } from '../detect/verdict.ts';
 import { providers } from '../runtime/session.ts';
@@ -32,7 +33,7 @@ const preprocess = z
 const model = z.strictObject({
   name: z.string().describe('File name.'),
   sha256,
-  format: z.enum(['onnx']),
+  format: z.enum(modelFormats).describe('Of the file; others than onnx were converted to it.'),
   input: z.strictObject({
     layout: z.enum(['NCHW', 'NHWC']),
     height: count,

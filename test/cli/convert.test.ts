@@ -37,6 +37,7 @@ it('other commands take the Keras file as it is', async () => {
     '0',
   ]);
   expect([code, stdout]).toEqual([0, expect.stringContaining('this model can be scanned')]);
+  expect(stdout).toMatch(/format +Keras, converted to ONNX opset 21/);
 });
 
 it.each([

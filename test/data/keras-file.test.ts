@@ -69,6 +69,7 @@ describe('a file of weights', () => {
     expect(await codeOf(() => openModel(path))).toBe('KERAS_INCOMPLETE');
 
     const named = await openModel(path, { architecture: join(folder, 'other.json') });
+    expect(named.format).toBe('keras');
     expect([...named.model.graph.initializers.get('dense/kernel')!.data]).toEqual([0, 1, 2, 3, 4, 5]);
     await writeFile(join(folder, 'net.json'), JSON.stringify(net));
     expect(await openModel(path)).toEqual(named);
@@ -81,6 +82,11 @@ describe('a file of weights', () => {
     const folder = await temporaryFolder({ 'net.json': JSON.stringify(net) });
     expect(await codeOf(() => openModel(join(folder, 'net.json')))).toBe('KERAS_INCOMPLETE');
   });
+});
+
+it('openModel says what a file is', async () => {
+  expect((await openModel(join(fixtures, 'keras/tfjs_chain/model.json'))).format).toBe('tfjs');
+  expect((await openModel(join(fixtures, 'keras/pooling_2.15_h5.h5'))).format).toBe('keras');
 });
 
 describe('a TensorFlow.js model', () => {

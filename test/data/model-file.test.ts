@@ -39,6 +39,7 @@ describe('openModel', () => {
     await writeFile(path, zoo.nested!);
     expect(await openModel(path)).toEqual({
       model: readModel(zoo.nested!),
+      format: 'onnx',
       path,
       bytes: zoo.nested!.length,
       sha256: sha256(zoo.nested!),

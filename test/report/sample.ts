@@ -81,6 +81,7 @@ function inputsOf(sample: Sample, scanned: number): RunInputs {
     versions: { node: '20.19.0', onnxruntime: '1.30.0' },
     modelName: 'signs.onnx',
     modelSha256: 'ab'.repeat(32),
+    modelFormat: 'onnx',
     classifier: {
       input: { name: 'x', layout: 'NCHW', height: 32, width: 32, channels: 3 },
       classes,

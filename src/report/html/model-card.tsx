@@ -1,5 +1,6 @@
 /** What the model is. */
 
+import { modelFormatText } from '../../data/model-format.ts';
 import type { ReportContent } from './content.ts';
 import { missing, whole } from './numbers.ts';
 import { Facts, Table } from './parts.tsx';
@@ -17,7 +18,7 @@ export function ModelCard({ run, extras }: Pick<ReportContent, 'run' | 'extras'>
           'SHA-256': <code>{sha256}</code>,
           Format:
             format &&
-            `${format.toUpperCase()}${extras?.model.opset ? `, operator set ${extras.model.opset}` : ''}`,
+            `${modelFormatText[format]}${extras?.model.opset ? `, operator set ${extras.model.opset}` : ''}`,
           Producer: extras?.model.producer ? <bdi>{extras.model.producer}</bdi> : undefined,
           Input: `${height} × ${width} × ${channels}, ${layout}`,
           Preprocessing: (
