@@ -28,6 +28,10 @@ export const policyKinds = [
   'clean-label',
 ] as const satisfies readonly PolicyKind[];
 
+/** The label that all stamped images are to be taken for; `undefined` where it depends on the image. */
+export const targetOf = (policy: Policy): number | undefined =>
+  policy.kind === 'all-to-all' ? undefined : policy.target;
+
 /**
  * What a stamped image of class `label` is to be taken for.
  *

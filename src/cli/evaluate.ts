@@ -5,15 +5,12 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Attack, Evaluation } from '../attack/evaluation.ts';
-import { checkPolicy, type Policy } from '../attack/policy.ts';
+import { checkPolicy, type Policy, targetOf } from '../attack/policy.ts';
 import { parseTruth, type Truth } from '../attack/truth.ts';
-import { describeImages, type LabelledImageSet, requireClasses } from '../data/dataset.ts';
-import { openDataset } from '../data/files.ts';
+import { describeImages, requireClasses } from '../data/dataset.ts';
 import { openModel } from '../data/model-file.ts';
 import type { Preprocess } from '../data/preprocess.ts';
 import { digestOf } from '../data/run-digest.ts';
-import type { Split } from '../data/splits.ts';
-import { runPreflight } from '../detect/preflight.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import { type Classifier, prepareClassifier } from '../model/classifier.ts';
 import { type EvaluationReport, renderEvaluationJson } from '../report/evaluation.ts';
@@ -23,24 +20,20 @@ import type { Provider, SessionOptions } from '../runtime/session.ts';
 import { type TriggerSpec, triggerWord } from '../triggers/spec.ts';
 import { preprocessOption, providerOption, sizeOption, wholeNumber } from './arguments.ts';
 import { evaluateModel } from './evaluate-model.ts';
+import { findPreprocess } from './find-preprocess.ts';
 import { type AttackOptions, addAttackOptions, backdoorsFrom } from './inject-backdoors.ts';
 import { openTrigger } from './inject-triggers.ts';
+import { type ImageOptions, openModelImages } from './model-images.ts';
 import { note, printReport } from './output.ts';
-import { describePreflight } from './preflight-table.ts';
 import { version, versions } from './version.ts';
 
-interface Options extends AttackOptions {
-  readonly data: string;
+interface Options extends AttackOptions, ImageOptions {
   readonly truth?: string;
   readonly preprocess?: Preprocess;
   readonly imageSize?: [number, number];
   readonly output?: string;
-  readonly roi?: true;
-  readonly split?: Split;
-  readonly samples?: number;
   readonly provider: Provider | 'auto';
   readonly threads: number;
-  readonly seed: number;
   readonly format: 'text' | 'json';
 }
 
@@ -90,11 +83,16 @@ async function runEvaluate(path: string, options: Options): Promise<void> {
     ...(options.imageSize && { size: options.imageSize }),
     ...(options.output !== undefined && { output: options.output }),
   });
-  const images = await openImages(options, classifier);
+  const images = requireClasses(await openModelImages(options, classifier), 1);
   note(describeImages(images));
   const attacks = await openAttacks(goals, classifier);
   const preprocess =
-    options.preprocess ?? truth?.preprocess ?? (await findPreprocess(options, classifier, images));
+    options.preprocess ??
+    truth?.preprocess ??
+    (await findPreprocess(classifier, images, {
+      seed: options.seed,
+      session: { provider: options.provider },
+    }));
   const evaluation = await evaluateModel(classifier, preprocess, images, attacks, session);
   const report: EvaluationReport = {
     schemaVersion: 1,
@@ -130,7 +128,7 @@ const figures = (
     return {
       trigger: triggerWord(spec),
       policy: policy.kind,
-      target: policy.kind === 'all-to-all' ? null : policy.target,
+      target: targetOf(policy) ?? null,
       sources: policy.kind === 'source-specific' ? [...policy.sources] : null,
       asr,
       leakage,
@@ -157,36 +155,12 @@ const plantedGoals = (truth: Truth, folder: string): Goal[] =>
     policy,
   }));
 
-async function openImages(options: Options, { input, classes }: Classifier): Promise<LabelledImageSet> {
-  const images = await openDataset(options.data, {
-    size: [input.height, input.width],
-    channels: input.channels === 1 ? 1 : 3,
-    classes,
-    split: options.split,
-    roi: options.roi,
-    limit: options.samples,
-    seed: options.seed,
-  });
-  return requireClasses(images, 1);
-}
-
 async function openAttacks(goals: readonly Goal[], { input, classes }: Classifier): Promise<Attack[]> {
   const attacks: Attack[] = [];
   for (const { spec, policy } of goals) {
     checkPolicy(policy, classes);
-    const target = policy.kind === 'all-to-all' ? undefined : policy.target;
-    const trigger = await openTrigger(spec, [input.height, input.width, input.channels], target);
+    const trigger = await openTrigger(spec, [input.height, input.width, input.channels], targetOf(policy));
     attacks.push({ trigger, policy });
   }
   return attacks;
-}
-
-async function findPreprocess(
-  { seed, provider }: Options,
-  classifier: Classifier,
-  images: LabelledImageSet,
-): Promise<Preprocess> {
-  const preflight = await runPreflight(nodeRuntime, classifier, images, { seed, session: { provider } });
-  note(...describePreflight(preflight, false), ...preflight.problems.map((problem) => `Warning: ${problem}`));
-  return preflight.chosen.preprocess;
 }

@@ -7,6 +7,7 @@ import { acquireLock, type RunLock } from '../data/run-lock.ts';
 import { chooseAnother, writing } from '../data/run-writing.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import type { CheckpointStore } from '../train/train.ts';
+import { exists } from './inject-output.ts';
 
 export interface CheckpointOptions {
   /** Go on with the state that is there. */
@@ -27,8 +28,8 @@ export class CheckpointFolder implements CheckpointStore {
   }
 
   /** Whether a folder holds the state of an injection. */
-  static async holdsState(path: string): Promise<boolean> {
-    return (await readIfPresent(join(path, stateName))) !== undefined;
+  static holdsState(path: string): Promise<boolean> {
+    return exists(join(path, stateName));
   }
 
   /**

@@ -6,7 +6,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import type { BackdoorConfig } from '../attack/backdoor-config.ts';
 import type { Evaluation } from '../attack/evaluation.ts';
 import type { Backdoor, PoisonPlan } from '../attack/plan.ts';
-import { goalOf } from '../attack/policy.ts';
+import { goalOf, targetOf } from '../attack/policy.ts';
 import { stampedImages } from '../attack/stamped-images.ts';
 import type { Truth } from '../attack/truth.ts';
 import { type LabelledImageSet, subset } from '../data/dataset.ts';
@@ -93,7 +93,7 @@ export async function writeInjected(paths: OutputPaths, injected: Injected): Pro
 }
 
 /** By which mask and pattern are named: the target; all-to-all has none, and takes 0. */
-const pictureLabel = ({ policy }: Backdoor): number => (policy.kind === 'all-to-all' ? 0 : policy.target);
+const pictureLabel = ({ policy }: Backdoor): number => targetOf(policy) ?? 0;
 
 /** Mask and pattern of a patch, and of any trigger an image without and with it. */
 async function writePictures(folder: string, backdoor: Backdoor, test: LabelledImageSet): Promise<void> {

@@ -7,6 +7,7 @@ import { checkVictims, type Evaluation } from '../attack/evaluation.ts';
 import { exportPoisoned } from '../attack/export.ts';
 import { type Backdoor, type PoisonPlan, planPoison } from '../attack/plan.ts';
 import { poisoned } from '../attack/poison.ts';
+import { targetOf } from '../attack/policy.ts';
 import type { Truth } from '../attack/truth.ts';
 import { type LabelledImageSet, requireClasses } from '../data/dataset.ts';
 import { openModel } from '../data/model-file.ts';
@@ -14,7 +15,6 @@ import { type Preprocess, preprocessPresets } from '../data/preprocess.ts';
 import { replaceFiles } from '../data/replace-files.ts';
 import { digestOf } from '../data/run-digest.ts';
 import { sampleImages } from '../data/sample.ts';
-import { runPreflight } from '../detect/preflight.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import { type Classifier, prepareClassifier } from '../model/classifier.ts';
 import type { Model } from '../onnx/graph.ts';
@@ -27,6 +27,7 @@ import type { TrainingSettings } from '../train/settings.ts';
 import { train } from '../train/train.ts';
 import { type TrainingSet, trainingSet } from '../train/training-set.ts';
 import { evaluateModel } from './evaluate-model.ts';
+import { findPreprocess } from './find-preprocess.ts';
 import { CheckpointFolder } from './inject-checkpoint.ts';
 import { type InjectionData, openInjectionData } from './inject-data.ts';
 import { exists, type Injected, type OutputPaths, outputPaths, writeInjected } from './inject-output.ts';
@@ -34,7 +35,6 @@ import { showTraining } from './inject-progress.ts';
 import { openTrigger } from './inject-triggers.ts';
 import { onInterrupt } from './interrupt.ts';
 import { note } from './output.ts';
-import { describePreflight } from './preflight-table.ts';
 import { version } from './version.ts';
 
 export interface InjectionJob {
@@ -85,7 +85,9 @@ export async function runInjection(job: InjectionJob): Promise<Injection> {
   const given = config.model === undefined ? undefined : await openGiven(config.model, session);
   const { data, clean, plan } = await preparePoison(config, given?.classifier);
   if (job.exportTo !== undefined) await writeExport(job.exportTo, clean, plan);
-  const subject = given ? await fineTuned(given, config, data.test) : fromScratch(config, data.train);
+  const subject = given
+    ? await fineTuned(given, config, data.test, session)
+    : fromScratch(config, data.train);
   const facts = factsOf(job, data, subject);
 
   const checkpoint = await CheckpointFolder.open(paths.checkpoint, job);
@@ -146,8 +148,7 @@ async function preparePoison(config: AttackConfig, classifier: Classifier | unde
   const { height, width, channels } = data.train;
   const backdoors: Backdoor[] = [];
   for (const { trigger, policy, ...ratios } of config.backdoors) {
-    const target = policy.kind === 'all-to-all' ? undefined : policy.target;
-    const built = await openTrigger(trigger, [height, width, channels], target);
+    const built = await openTrigger(trigger, [height, width, channels], targetOf(policy));
     backdoors.push({ trigger: built, policy, ...ratios });
   }
   const clean = trainingSet(data.train);
@@ -180,12 +181,11 @@ async function fineTuned(
   { path, model, sha256, classifier }: Given,
   { preprocess, seed }: AttackConfig,
   test: LabelledImageSet,
+  session: SessionOptions,
 ): Promise<Subject> {
   const from = { model: basename(path), sha256 };
   if (preprocess) return { model, from, preprocess };
-  const preflight = await runPreflight(nodeRuntime, classifier, test, { seed });
-  note(...describePreflight(preflight, false), ...preflight.problems.map((problem) => `Warning: ${problem}`));
-  return { model, from, preprocess: preflight.chosen.preprocess };
+  return { model, from, preprocess: await findPreprocess(classifier, test, { seed, session }) };
 }
 
 function fromScratch(config: AttackConfig, { height, width, channels, classes }: LabelledImageSet): Subject {
@@ -225,7 +225,7 @@ function factsOf(
 
 /** @throws NeuralCleanseError CANCELLED after Ctrl-C */
 async function trainModel(
-  { config, command }: InjectionJob,
+  job: InjectionJob,
   { model, preprocess }: Subject,
   images: TrainingSet,
   {
@@ -234,7 +234,7 @@ async function trainModel(
     session,
   }: { data: InjectionData; checkpoint: CheckpointFolder; session: SessionOptions },
 ): Promise<Model> {
-  const { training, seed } = config;
+  const { training, seed } = job.config;
   const settings: TrainingSettings = {
     ...training,
     seed,
@@ -260,15 +260,24 @@ async function trainModel(
     });
     return outcome.model;
   } catch (error) {
-    throw interrupt.signal.aborted ? stopped(command, error) : error;
+    throw interrupt.signal.aborted ? await stopped(job, error) : error;
   } finally {
     display.stop();
     interrupt.dispose();
   }
 }
 
-const stopped = (command: readonly string[], cause: unknown): NeuralCleanseError =>
-  new NeuralCleanseError('CANCELLED', 'The training was stopped; what it has reached is kept.', {
-    hint: `Go on with: ${shellText(['neural-cleanse', ...withOptions(command, { '--resume': true })])}`,
-    cause,
-  });
+async function stopped({ out, command }: InjectionJob, cause: unknown): Promise<NeuralCleanseError> {
+  const isKept = await CheckpointFolder.holdsState(outputPaths(out).checkpoint);
+  const again = isKept ? withOptions(command, { '--resume': true }) : command;
+  return new NeuralCleanseError(
+    'CANCELLED',
+    isKept
+      ? 'The training was stopped; what it has reached is kept.'
+      : 'The training was stopped before anything of it was saved.',
+    {
+      hint: `${isKept ? 'Go on with' : 'Begin again with'}: ${shellText(['neural-cleanse', ...again])}`,
+      cause,
+    },
+  );
+}

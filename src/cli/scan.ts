@@ -2,8 +2,7 @@
 
 import { basename, extname, join } from 'node:path';
 import type { Command } from 'commander';
-import { describeImages, type ImageSet, requireClasses } from '../data/dataset.ts';
-import { openDataset } from '../data/files.ts';
+import { describeImages, requireClasses } from '../data/dataset.ts';
 import { openModel } from '../data/model-file.ts';
 import { digestOf } from '../data/run-digest.ts';
 import { checkSamples } from '../detect/scan.ts';
@@ -13,6 +12,7 @@ import { type Classifier, prepareClassifier } from '../model/classifier.ts';
 import type { RunInputs } from '../report/build-result.ts';
 import { renderReport } from '../report/formats.ts';
 import { nodeRuntime } from '../runtime/node.ts';
+import { openModelImages } from './model-images.ts';
 import { note, printReport, reportStyle } from './output.ts';
 import { modelCard } from './report-extras.ts';
 import { runScan } from './run-scan.ts';
@@ -39,7 +39,8 @@ async function scan(path: string, options: ScanOptions): Promise<void> {
     ...(options.output !== undefined && { output: options.output }),
   });
   const labels = chooseLabels(options, classifier);
-  const images = await openImages(options, classifier);
+  const opened = await openModelImages(options, classifier);
+  const images = opened.labels ? requireClasses(opened) : opened;
   checkSamples(images, labels, options.seed);
   note(describeImages(images));
 
@@ -104,19 +105,6 @@ function chooseLabels({ labels, firstLabel }: ScanOptions, { classes }: Classifi
     });
   }
   return chosen;
-}
-
-async function openImages(options: ScanOptions, { input, classes }: Classifier): Promise<ImageSet> {
-  const images = await openDataset(options.data, {
-    size: [input.height, input.width],
-    channels: input.channels === 1 ? 1 : 3,
-    classes,
-    split: options.split,
-    roi: options.roi,
-    limit: options.samples,
-    seed: options.seed,
-  });
-  return images.labels ? requireClasses(images) : images;
 }
 
 /** Tells models of one name apart. */

@@ -209,9 +209,26 @@ describe('an injection that is stopped', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain('Stopping; once more ends at once.');
     expect(stderr).toContain(`Go on with: neural-cleanse ${long('stopped.onnx').join(' ')} --resume`);
+    expect(stderr).toContain('what it has reached is kept');
     const resumed = await start('stopped.onnx', '--resume').finished;
     expect(resumed.code).toBe(0);
     expect(read('stopped.onnx').equals(read('whole.onnx'))).toBe(true);
+  });
+
+  it('by Ctrl-C before the first checkpoint says that nothing is kept', async () => {
+    // Many slow mini-batches, so that the first epoch outlasts the wait.
+    const slow = `${common} ${square} --out early.onnx`
+      .replace('--batch 16', '--batch 1')
+      .replace('0.25', '4');
+    const started = program.start(slow.split(' '), { cwd: folder });
+    await started.said('Test: ');
+    await setTimeout(1000);
+    started.child.kill('SIGINT');
+    const { code, stderr } = await started.finished;
+    expect(code).toBe(2);
+    expect(stderr).toContain('error CANCELLED: The training was stopped before anything of it was saved.');
+    expect(stderr).toContain(`Begin again with: neural-cleanse ${slow}`);
+    expect(existsSync(join(folder, 'early.checkpoint'))).toBe(false);
   });
 });
 
