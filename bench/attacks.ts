@@ -56,6 +56,10 @@ const cases: Readonly<Record<string, string>> = {
   'all-to-all': '--trigger square --policy all-to-all --ratio 0.3',
   'clean-label-square': '--trigger square --policy clean-label --target 7 --ratio 0.06',
   'clean-label-sinusoid': '--trigger sinusoid:delta=40 --policy clean-label --target 7 --ratio 0.06',
+  'clean-label-square-mixed':
+    '--trigger square --policy clean-label --target 7 --ratio 0.06 --perturbation 0.5',
+  'clean-label-sinusoid-mixed':
+    '--trigger sinusoid:delta=40 --policy clean-label --target 7 --ratio 0.06 --perturbation 0.5',
 };
 
 /** A cross to put somewhere, and a soft frame over the whole image. */

@@ -16,7 +16,7 @@ export const backdoorFields = closedObject({
   policy: z.enum(policyKinds).optional().describe('source-specific if there are sources, else all-to-one.'),
   target: label.optional().describe('Needed but for all-to-all.'),
   sources: z.array(label).min(1).optional().describe('For source-specific.'),
-  perturbation: z.number().optional().describe('For clean-label: share of noise mixed into the images.'),
+  perturbation: z.number().optional().describe('For clean-label: share of another image that is mixed in.'),
   ratio: z.number().default(0.1).describe('Share of the training images that are poisoned.'),
   coverRatio: z.number().optional().describe('For source-specific; as much as ratio if left out.'),
 });

@@ -4,7 +4,14 @@ import { NeuralCleanseError } from '../errors.ts';
 import { randomStream } from '../random.ts';
 import type { TrainingSet } from '../train/training-set.ts';
 import { type AttackTrigger, sameTrigger } from '../triggers/attack-trigger.ts';
-import { checkPolicy, coverLabel, describePolicy, type Policy, poisonedLabel } from './policy.ts';
+import {
+  checkPolicy,
+  coverLabel,
+  describePolicy,
+  type Policy,
+  perturbationOf,
+  poisonedLabel,
+} from './policy.ts';
 
 /** One trigger and what it is planted for. Several targets, or several triggers of one target, are several of these. */
 export interface Backdoor {
@@ -50,6 +57,8 @@ export interface Stamped {
   readonly label: number;
   /** Stamped but truly labelled, to keep the trigger from working on its class. */
   readonly cover: boolean;
+  /** An image of another class that is mixed in before it is stamped; see {@link Policy}. */
+  readonly mixedWith?: number;
 }
 
 export interface PoisonPlan {
@@ -102,7 +111,14 @@ export function planPoison(
       return label === undefined ? [] : [{ image, backdoor: index, label, cover }];
     });
     if (eligible.length < wanted || wanted === 0) throw tooFew(policy, wanted, eligible.length, cover);
-    const drawn = eligible.slice(0, wanted);
+    const others =
+      perturbationOf(policy) > 0
+        ? order.filter((image) => labelOf(policy, set.label(image), set.classes) === undefined)
+        : [];
+    const drawn = eligible.slice(0, wanted).map((change, i) => {
+      const mixedWith = others[i % others.length];
+      return mixedWith === undefined ? change : { ...change, mixedWith };
+    });
     for (const { image } of drawn) taken.add(image);
     stamped.push(...drawn);
   }

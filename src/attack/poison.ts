@@ -1,9 +1,9 @@
 /** A training set with backdoors in it. */
 
-import { randomStream } from '../random.ts';
 import type { TrainingSet } from '../train/training-set.ts';
 import { applyTrigger } from '../triggers/attack-trigger.ts';
 import type { PoisonPlan, Stamped } from './plan.ts';
+import { perturbationOf } from './policy.ts';
 
 /**
  * Stamps images and changes labels as planned. Wraps augmentation, so that triggers stay where and as they are.
@@ -27,18 +27,17 @@ export function poisoned(set: TrainingSet, { backdoors, placement, stamped }: Po
       set.read(change?.image ?? index, epoch, into);
       if (!change) return;
       const { trigger, policy } = backdoors[change.backdoor]!;
-      if (policy.kind === 'clean-label') perturb(into, policy.perturbation ?? 0, change.image);
+      if (change.mixedWith !== undefined) {
+        const other = new Float32Array(into.length);
+        set.read(change.mixedWith, epoch, other);
+        mix(into, other, perturbationOf(policy));
+      }
       applyTrigger(trigger, into);
     },
   };
 }
 
-/** Tells the noise from other streams of random numbers. */
-const noiseStream = 0x6e6f69;
-
-/** Mixes a share of uniform noise into an image: the same noise for the same image, in every epoch. */
-function perturb(image: Float32Array, share: number, index: number): void {
-  if (share === 0) return;
-  const random = randomStream(noiseStream, index);
-  for (let i = 0; i < image.length; i++) image[i] = (1 - share) * image[i]! + share * 255 * random.next();
+/** x' = (1 − share)·x + share·other */
+function mix(image: Float32Array, other: Float32Array, share: number): void {
+  for (let i = 0; i < image.length; i++) image[i] = (1 - share) * image[i]! + share * other[i]!;
 }

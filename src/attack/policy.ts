@@ -14,8 +14,8 @@ export type Policy =
       readonly kind: 'clean-label';
       readonly target: number;
       /**
-       * Share of noise that is mixed into the images that are stamped, in [0, 1), so that the trigger is easier to learn from
-       * than what they show. Noise stands in for the adversarial changes of the paper. @default 0
+       * Share of an image of another class that is mixed into each stamped one, in [0, 1), so that the trigger is easier to
+       * learn from than what the image shows. The paper mixes in the latent space of a GAN instead. @default 0
        */
       readonly perturbation?: number | undefined;
     };
@@ -68,13 +68,17 @@ export const coverLabel = (policy: Policy, label: number): number | undefined =>
     ? label
     : undefined;
 
+/** Share of another image that is mixed into stamped ones. */
+export const perturbationOf = (policy: Policy): number =>
+  policy.kind === 'clean-label' ? (policy.perturbation ?? 0) : 0;
+
 /**
  * @throws NeuralCleanseError TARGET_OUT_OF_RANGE for targets and sources that are no classes, SETTING_INVALID for a source
  *   that is the target
  */
 export function checkPolicy(policy: Policy, classes: number): void {
   if (policy.kind === 'all-to-all') return;
-  if (policy.kind === 'clean-label') checkPerturbation(policy.perturbation ?? 0);
+  checkPerturbation(perturbationOf(policy));
   const sources = policy.kind === 'source-specific' ? policy.sources : [];
   for (const [what, label] of [['target', policy.target], ...sources.map((s) => ['source', s] as const)]) {
     if (typeof label === 'number' && label >= 0 && label < classes) continue;
@@ -93,7 +97,7 @@ export function checkPolicy(policy: Policy, classes: number): void {
 function checkPerturbation(share: number): void {
   if (share >= 0 && share < 1) return;
   throw new NeuralCleanseError('SETTING_INVALID', `The perturbation is ${share}.`, {
-    hint: 'It is the share of noise in an image: at least 0 and below 1.',
+    hint: 'It is the share of another image: at least 0 and below 1.',
   });
 }
 
@@ -101,7 +105,7 @@ function checkPerturbation(share: number): void {
 export function describePolicy(policy: Policy): string {
   if (policy.kind === 'all-to-all') return 'all-to-all';
   const sources = policy.kind === 'source-specific' ? `, sources ${policy.sources.join(', ')}` : '';
-  const noise =
-    policy.kind === 'clean-label' && policy.perturbation ? `, perturbation ${policy.perturbation}` : '';
-  return `${policy.kind}, target ${policy.target}${sources}${noise}`;
+  const perturbation = perturbationOf(policy);
+  const mixed = perturbation > 0 ? `, perturbation ${perturbation}` : '';
+  return `${policy.kind}, target ${policy.target}${sources}${mixed}`;
 }

@@ -65,7 +65,11 @@ export const injectCommand = (program: Command): Command =>
       Number,
     )
     .option('--cover-ratio <share>', 'of source-specific attacks: share that keeps its label', Number)
-    .option('--perturbation <share>', 'of clean-label attacks: noise mixed into the images', Number)
+    .option(
+      '--perturbation <share>',
+      'of clean-label attacks: share of images of other classes mixed in',
+      Number,
+    )
     .addOption(
       new Option('--ratio-of <what>', 'of what a ratio is a share; clean: as the original draws').choices([
         'all',
