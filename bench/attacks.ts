@@ -67,7 +67,7 @@ async function pictures(): Promise<[patch: string, watermark: string]> {
   const draw = async (name: string, side: number, level: (y: number, x: number) => number) => {
     const data = Uint8Array.from({ length: side * side }, (_, i) => level(Math.floor(i / side), i % side));
     const path = join(runs, name);
-    writeFileSync(path, await encodePng({ height: side, width: side, channels: 1, data }));
+    writeFileSync(path, encodePng({ height: side, width: side, channels: 1, data }));
     return path;
   };
   const side = values.network === 'mnist-cnn' ? 28 : 32;

@@ -109,7 +109,7 @@ async function writePictures(folder: string, backdoor: Backdoor, test: LabelledI
     'stamped.png': stampedImages(test, [example], trigger),
   })) {
     const data = Uint8Array.from(images, (value) => Math.round((255 / range[1]) * value));
-    const bytes = await encodePng({ height, width, channels, data });
+    const bytes = encodePng({ height, width, channels, data });
     await replaceFiles([{ path: join(folder, name), parts: [{ offset: 0, bytes }] }]);
   }
 }

@@ -26,14 +26,14 @@ const exampleEdge = 96;
  * @throws NeuralCleanseError RUNTIME_FAILED, LOGITS_NAN; what {@link readTrigger} throws
  */
 export async function makeExtras(
-  { inputs, folder, card }: { inputs: RunInputs; folder: string; card: ReportExtras['model'] },
+  { inputs, folder, model }: { inputs: RunInputs; folder: string; model: Model },
   preflight: PreflightReport,
   result: ScanResult,
 ): Promise<ReportExtras> {
   const labels = detailedLabels({ labels: result.labels, flagged: result.outliers?.flagged ?? [] });
   return {
     schemaVersion: 1,
-    model: card,
+    model: modelCard(model),
     examples: labels.length === 0 ? [] : await stampAll(inputs, folder, preflight, labels),
     environment: {
       cpu: cpus()[0]?.model.trim() ?? 'unknown processor',
@@ -45,7 +45,7 @@ export async function makeExtras(
 }
 
 /** @throws NeuralCleanseError as {@link canonicalize} */
-export const modelCard = (model: Model): ReportExtras['model'] => ({
+const modelCard = (model: Model): ReportExtras['model'] => ({
   opset: model.opsets.get('') ?? null,
   producer: model.producer,
   parameters: countParameters(model),

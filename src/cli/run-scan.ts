@@ -7,11 +7,12 @@ import { type PreflightReport, runPreflight } from '../detect/preflight.ts';
 import { betterInversion, scanLabels } from '../detect/scan.ts';
 import { preflightObstacles } from '../detect/verdict.ts';
 import { NeuralCleanseError } from '../errors.ts';
+import type { Model } from '../onnx/graph.ts';
 import { buildResult, buildStoppedResult, headerOf, type RunInputs } from '../report/build-result.ts';
 import { shellText, withOptions } from '../report/command-line.ts';
 import { type ReportFormat, renderReport, reportFiles } from '../report/formats.ts';
 import type { FinishedReport } from '../report/html/content.ts';
-import { extrasFile, type ReportExtras } from '../report/html/extras.ts';
+import { extrasFile } from '../report/html/extras.ts';
 import {
   bestRecords,
   type LabelRecord,
@@ -40,8 +41,8 @@ export interface ScanJob {
   readonly firstLabel: number | undefined;
   /** Written into the folder; the JSON and HTML forms always are. */
   readonly formats: readonly ReportFormat[];
-  /** What the report says of the model beyond the result. */
-  readonly card: ReportExtras['model'];
+  /** As it was given, of which the report says more than the result. */
+  readonly model: Model;
   readonly startedAt: Date;
   readonly environment: ScanResult['environment'];
 }

@@ -14,7 +14,6 @@ import { renderReport } from '../report/formats.ts';
 import { nodeRuntime } from '../runtime/node.ts';
 import { openModelImages } from './model-images.ts';
 import { note, printReport, reportStyle } from './output.ts';
-import { modelCard } from './report-extras.ts';
 import { runScan } from './run-scan.ts';
 import { addScanOptions, type ScanOptions, settingsFrom } from './scan-options.ts';
 import { version, versions } from './version.ts';
@@ -69,7 +68,7 @@ async function scan(path: string, options: ScanOptions): Promise<void> {
     preprocess: options.preprocess,
     firstLabel: options.firstLabel,
     formats: options.format,
-    card: modelCard(model),
+    model,
     startedAt,
     environment: {
       command: process.argv.slice(2),

@@ -67,7 +67,7 @@ export async function writeTrigger(
   }
   // The mask picture comes last: by it the trigger is found.
   for (const kind of ['fusion', 'pattern', 'mask'] as const) {
-    contents.set(nameOf(prefix, kind, label, 'png'), await encodePng(images[kind]));
+    contents.set(nameOf(prefix, kind, label, 'png'), encodePng(images[kind]));
   }
   await replaceFiles(
     [...contents].map(([name, bytes]) => ({ path: join(folder, name), parts: [{ offset: 0, bytes }] })),

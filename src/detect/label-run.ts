@@ -48,7 +48,7 @@ export class LabelRun {
   /** Parameters and Adam moments. */
   readonly state: LaneState = new Map();
   readonly curve: CurvePoint[] = [];
-  /** Triggers that the schedule keeps, oldest first. */
+  /** Triggers of which the best is yet to be found, oldest first. */
   readonly kept: Trigger[] = [];
   readonly course: Course;
   /** Updates made so far. */
@@ -127,7 +127,10 @@ export class LabelRun {
     };
     this.curve.push(point);
     this.sums = { asr: 0, norm: 0, crossEntropy: 0, batches: 0 };
-    if (this.course.advance({ asr: point.asr, reg: point.norm })) this.kept.push(this.trigger());
+    if (!this.course.advance({ asr: point.asr, reg: point.norm })) return;
+    // Of masks that were judged as they moved, a later one is smaller and takes the place of those before.
+    if (this.settings.judge === 'moving') this.kept.length = 0;
+    this.kept.push(this.trigger());
   }
 
   /** The trigger as the parameters stand now. */

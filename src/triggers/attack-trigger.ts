@@ -3,6 +3,7 @@
 import { NeuralCleanseError } from '../errors.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import type { ImageShape } from './patterns.ts';
+import { stampPixels } from './stamp.ts';
 import type { Trigger } from './trigger.ts';
 import { type WarpField, warp } from './warp.ts';
 
@@ -52,7 +53,7 @@ export function applyTrigger(trigger: AttackTrigger, image: Float32Array): void 
       { hint: 'Make the trigger for images of that height, width and channels.' },
     );
   }
-  if (trigger.kind === 'patch') blend(trigger.trigger, shape[2], image);
+  if (trigger.kind === 'patch') stampPixels(trigger.trigger, image);
   else if (trigger.kind === 'additive') add(trigger.signal.data, image);
   else warp(trigger.field, trigger.channels, image);
 }
@@ -67,14 +68,6 @@ export function sameTrigger(a: AttackTrigger, b: AttackTrigger): boolean {
     sameValues(a.field.rows, b.field.rows) &&
     sameValues(a.field.columns, b.field.columns)
   );
-}
-
-function blend({ mask, pattern }: Trigger, channels: number, image: Float32Array): void {
-  for (let pixel = 0, i = 0; pixel < mask.data.length; pixel++) {
-    const m = mask.data[pixel]!;
-    if (m === 0) i += channels;
-    else for (const end = i + channels; i < end; i++) image[i] = (1 - m) * image[i]! + m * pattern.data[i]!;
-  }
 }
 
 function add(signal: Float32Array, image: Float32Array): void {

@@ -22,13 +22,22 @@ export function stamp(
       { hint: `It takes images of shape [N, ${pattern.dims.join(', ')}]: batch, height, width, channels.` },
     );
   }
-  const channels = pattern.dims[2]!;
   const size = pattern.data.length;
-  const out = new Float32Array(images.data.length);
-  for (let i = 0; i < out.length; i++) {
-    const at = i % size;
-    const m = mask.data[Math.floor(at / channels)]!;
-    out[i] = (1 - m) * images.data[i]! + m * pattern.data[at]!;
-  }
+  const out = Float32Array.from(images.data);
+  for (let at = 0; at < out.length; at += size) stampPixels({ mask, pattern }, out.subarray(at, at + size));
   return float32(images.dims, out);
+}
+
+/**
+ * Stamps one image in place: x' = (1 − m)·x + m·p.
+ *
+ * @param image [H, W, C] as the pattern, raw pixels in [0, 255]
+ */
+export function stampPixels({ mask, pattern }: Trigger, image: Float32Array): void {
+  const channels = pattern.dims[2]!;
+  for (let pixel = 0, i = 0; pixel < mask.data.length; pixel++) {
+    const m = mask.data[pixel]!;
+    if (m === 0) i += channels;
+    else for (const end = i + channels; i < end; i++) image[i] = (1 - m) * image[i]! + m * pattern.data[i]!;
+  }
 }

@@ -18,7 +18,7 @@ async function saveMasks(name: string, sizes: readonly number[]): Promise<void> 
   mkdirSync(inFolder(name), { recursive: true });
   for (const [label, size] of sizes.entries()) {
     const data = Uint8Array.from({ length: 256 }, (_, i) => (i < size ? 255 : 0));
-    const picture = await encodePng({ height: 16, width: 16, channels: 1, data });
+    const picture = encodePng({ height: 16, width: 16, channels: 1, data });
     writeFileSync(inFolder(name, `gtsrb_visualize_mask_label_${label}.png`), picture);
   }
 }

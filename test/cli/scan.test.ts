@@ -271,7 +271,7 @@ describe('images that cannot be used', () => {
       async () => {
         for (let i = 0; i < 24; i++) {
           const data = images.data.slice(i * 64, (i + 1) * 64);
-          const bytes = await encodePng({ height: 8, width: 8, channels: 1, data });
+          const bytes = encodePng({ height: 8, width: 8, channels: 1, data });
           mkdirSync(inFolder('unreadable', String(i % classes)), { recursive: true });
           writeFileSync(
             inFolder('unreadable', String(i % classes), `${i}.png`),

@@ -61,7 +61,7 @@ describe('rendered signs as a dataset', () => {
   it('leave files of such names alone', async () => {
     const folder = await temporaryFolder();
     const path = join(folder, 'signs:test.png');
-    await writeFile(path, await encodePng(renderSign({ seed: 0, split: 'test', index: 0 })));
+    await writeFile(path, encodePng(renderSign({ seed: 0, split: 'test', index: 0 })));
     expect((await openDataset(path)).count).toBe(1);
     expect(isSignsSpec('signs')).toBe(false);
     expect(isSignsSpec('./signs:test')).toBe(false);

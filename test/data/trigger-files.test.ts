@@ -29,14 +29,14 @@ const depthAndType = (png: Uint8Array): number[] => [png[24]!, png[25]!];
 
 describe('PNG', () => {
   it.each([1, 3] as const)('keeps every byte of images of %i channels', async (channels) => {
-    const png = await encodePng(raster(channels));
+    const png = encodePng(raster(channels));
     expect(depthAndType(png)).toEqual([8, channels === 1 ? 0 : 2]);
     expect(await decodeImage(png)).toEqual(raster(channels));
   });
 
   it('keeps RGB images RGB although all channels are equal', async () => {
     const equal = { ...raster(3), data: raster(3).data.map((_, i) => Math.floor(i / 3) % 256) };
-    const png = await encodePng(equal);
+    const png = encodePng(equal);
     expect(depthAndType(png)).toEqual([8, 2]);
     expect(await decodeImage(png)).toEqual(equal);
   });
@@ -126,8 +126,8 @@ describe('a folder of triggers', () => {
       channels: 3,
       data: Uint8Array.of(0, 0, 0, 51, 51, 51, 102, 102, 102, 255, 255, 255),
     } as const;
-    await writeFile(name(0), await encodePng(gray));
-    await writeFile(name(1), await encodePng(rgb));
+    await writeFile(name(0), encodePng(gray));
+    await writeFile(name(1), encodePng(rgb));
     const norms = await readOriginalMasks(folder);
     expect(norms.map(({ l1 }) => l1)).toEqual([expect.closeTo(1.6, 12), expect.closeTo(1.6, 12)]);
   });
