@@ -28,11 +28,13 @@ import { float32 } from '../src/onnx/tensor.ts';
 import { writeModel } from '../src/onnx/write.ts';
 import { nodeRuntime } from '../src/runtime/node.ts';
 import type { Session } from '../src/runtime/session.ts';
-import { drawMasks, readBatch } from '../src/train/batches.ts';
+import { readBatch } from '../src/train/batches.ts';
+import { drawMasks } from '../src/train/dropout-masks.ts';
 import { type NetworkName, networks } from '../src/train/networks/index.ts';
 import { rateCount, rates } from '../src/train/optimizer.ts';
 import { optimizerDefaults } from '../src/train/settings.ts';
-import { stepGraph, updatedName } from '../src/train/step-graph.ts';
+import { stepGraph } from '../src/train/step-graph.ts';
+import { Stepper } from '../src/train/stepper.ts';
 import { train } from '../src/train/train.ts';
 import { trainableWeights } from '../src/train/trainable.ts';
 import { trainingSet } from '../src/train/training-set.ts';
@@ -112,17 +114,19 @@ async function measure(net: NetworkName, size: number, channels: 1 | 3, classes:
   const sessions = {
     forward: await open(prune({ ...graph, outputs: measured })),
     gradients: await open(upToGradients(graph, trainable)),
-    step: await open(graph),
   };
+  const stepper = await Stepper.open(nodeRuntime, classifier, [batch], { ...options, seed: 1 }, session);
 
-  let state = initial;
   let step = 0;
-  const feedsOf = () => {
+  const miniBatch = () => {
     const indices = Array.from({ length: batch }, (_, j) => (step * batch + j) % data.count);
+    return readBatch(data, indices, 1, classes);
+  };
+  const feedsOf = () => {
     return {
-      ...readBatch(data, indices, 1, classes),
+      ...miniBatch(),
       ...drawMasks(masks, 1, step),
-      ...Object.fromEntries(state),
+      ...Object.fromEntries(stepper.state),
       rates: float32([rateCount], rates(optimizer, step + 1, optimizer.learningRate)),
     };
   };
@@ -143,18 +147,15 @@ async function measure(net: NetworkName, size: number, channels: 1 | 3, classes:
     return timed(() => part.run(Object.fromEntries(wanted)));
   };
   async function ours(): Promise<Record<'data' | 'step' | 'stepCpu' | 'forward' | 'gradients', number>> {
-    let dataMs = 0;
+    const before = stepper.runtimeMs;
     const whole = await timed(async () => {
-      const start = performance.now();
-      const feeds = feedsOf();
-      dataMs += performance.now() - start;
-      const results = await sessions.step.run(feeds);
-      state = new Map([...state.keys()].map((name) => [name, results[updatedName(name)]!]));
+      await stepper.run(miniBatch(), step, optimizer.learningRate);
       step++;
     });
+    const runtimeMs = (stepper.runtimeMs - before) / stepsPerRound;
     const [forward, gradients] = [await repeated(sessions.forward), await repeated(sessions.gradients)];
     return {
-      data: dataMs / stepsPerRound,
+      data: whole.ms - runtimeMs,
       step: whole.ms,
       stepCpu: whole.cpuMs,
       forward: forward.ms,
@@ -181,7 +182,7 @@ async function measure(net: NetworkName, size: number, channels: 1 | 3, classes:
   }
   const versions = torch && (await torch.ask<Record<string, unknown>>('versions'));
   torch?.close();
-  for (const opened of Object.values(sessions)) await opened.release();
+  for (const opened of [...Object.values(sessions), stepper]) await opened.release();
   const ratio = (a: readonly number[], b: readonly number[]): number => median(a.map((v, i) => v / b[i]!));
   const without = (a: readonly number[], ...others: (readonly number[])[]): number =>
     median(a.map((v, i) => others.reduce((rest, other) => rest - other[i]!, v)));

@@ -78,15 +78,16 @@ class OrtSession implements Session {
     return this.session.outputNames;
   }
 
-  async run(feeds: Feeds, outputs: readonly string[] = this.outputNames): Promise<Fetches> {
+  async run(feeds: Feeds, outputs: readonly string[] = this.outputNames, into: Feeds = {}): Promise<Fetches> {
     if (this.released) throw new NeuralCleanseError('RUNTIME_FAILED', 'The session was released.');
-    return this.queue.run(() => this.runOnce(feeds, outputs));
+    return this.queue.run(() => this.runOnce(feeds, outputs, this.provider === 'cpu' ? into : {}));
   }
 
-  private async runOnce(feeds: Feeds, outputs: readonly string[]): Promise<Fetches> {
+  private async runOnce(feeds: Feeds, outputs: readonly string[], into: Feeds): Promise<Fetches> {
     try {
       const inputs = Object.entries(feeds).map(([name, tensor]) => [name, this.toOrt(tensor)] as const);
-      const results = await this.session.run(Object.fromEntries(inputs), [...outputs]);
+      const wanted = outputs.map((name) => [name, into[name] ? this.toOrt(into[name]) : null] as const);
+      const results = await this.session.run(Object.fromEntries(inputs), Object.fromEntries(wanted));
       if (this.provider === 'wasm') await nextTask();
       return Object.fromEntries(outputs.map((name) => [name, fromOrt(results[name]!)]));
     } catch (cause) {

@@ -37,9 +37,11 @@ export interface Session {
    * Runs the graph once. Runs of one session are serialised.
    *
    * @param outputs names to compute; all by default
+   * @param into tensors of the right type and dims that outputs may be written to, which spares new memory for large ones;
+   *   used on the `cpu`. None may share memory with a feed.
    * @throws NeuralCleanseError RUNTIME_FAILED
    */
-  run(feeds: Feeds, outputs?: readonly string[]): Promise<Fetches>;
+  run(feeds: Feeds, outputs?: readonly string[], into?: Feeds): Promise<Fetches>;
   /** Frees native memory; a released session throws RUNTIME_FAILED when run. Releasing twice is harmless. */
   release(): Promise<void>;
 }

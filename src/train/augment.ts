@@ -22,7 +22,7 @@ export function augmented(set: TrainingSet, settings: AugmentationSettings, seed
   const plain = new Float32Array(set.height * set.width * set.channels);
   return {
     ...set,
-    label: (index) => set.label(index),
+    label: (index, epoch) => set.label(index, epoch),
     read(index, epoch, into) {
       if (epoch === 0) return set.read(index, epoch, into);
       set.read(index, epoch, plain);

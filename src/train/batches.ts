@@ -1,13 +1,12 @@
 /** From a training set to mini-batches, the same for every run with one seed. */
 
 import { oneHot } from '../model/loss-graph.ts';
-import { float32, sizeOf, type Tensor } from '../onnx/tensor.ts';
-import type { DropoutMask } from '../passes/training-form.ts';
+import { float32, type Tensor } from '../onnx/tensor.ts';
 import { randomStream } from '../random.ts';
 import type { TrainingSet } from './training-set.ts';
 
-/** Names of random streams, after the seed. */
-const [orderStream, dropoutStream] = [1, 2];
+/** Name of the random stream, after the seed. */
+const orderStream = 1;
 
 /** The order in which an epoch goes through the images. */
 export const epochOrder = (seed: number, epoch: number, count: number): number[] =>
@@ -45,33 +44,8 @@ export function readBatch(
   return {
     images: float32([indices.length, channels, height, width], images),
     targets: oneHot(
-      indices.map((index) => set.label(index)),
+      indices.map((index) => set.label(index, epoch)),
       classes,
     ),
   };
-}
-
-/**
- * Masks of one step: each element is 1 / keep with probability `keep`, rounded to 16 bits, else 0.
- *
- * @param step over the whole run
- */
-export function drawMasks(
-  masks: readonly DropoutMask[],
-  seed: number,
-  step: number,
-): Record<string, Tensor<'float32'>> {
-  const random = randomStream(seed, dropoutStream, step);
-  const draw = ({ dims, keep }: DropoutMask): Tensor<'float32'> => {
-    const data = new Float32Array(sizeOf(dims));
-    const [scale, limit] = [1 / keep, Math.round(keep * 0x10000)];
-    for (let i = 0; i < data.length; i += 2) {
-      // Half the bits for each of two elements
-      const bits = random.bits();
-      if ((bits & 0xffff) < limit) data[i] = scale;
-      if (bits >>> 16 < limit && i + 1 < data.length) data[i + 1] = scale;
-    }
-    return float32(dims, data);
-  };
-  return Object.fromEntries(masks.map((mask) => [mask.input, draw(mask)]));
 }

@@ -87,7 +87,7 @@ export function checkCounts(set: TrainingSet, { batch, emptyClasses }: TrainingS
   }
   if (emptyClasses === 'allow') return;
   const counts = new Array<number>(set.classes).fill(0);
-  for (let i = 0; i < set.count; i++) counts[set.label(i)]!++;
+  for (let i = 0; i < set.count; i++) counts[set.label(i, 1)]!++;
   const empty = counts.flatMap((count, label) => (count === 0 ? [label] : []));
   if (empty.length === 0) return;
   const list = `${empty.slice(0, 10).join(', ')}${empty.length > 10 ? ', …' : ''}`;

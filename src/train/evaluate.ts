@@ -49,7 +49,7 @@ export async function evaluate(
       const results = await session.run({ ...readBatch(set, indices, 0, classes) });
       for (let i = 0; i < chunk && start + i < set.count; i++) {
         loss += (results.loss!.data as Float32Array)[i]!;
-        correct += Number((results.label!.data as Int32Array)[i] === set.label(start + i));
+        correct += Number((results.label!.data as Int32Array)[i] === set.label(start + i, 0));
       }
     }
     return { loss: loss / set.count, accuracy: correct / set.count };

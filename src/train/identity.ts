@@ -22,11 +22,11 @@ export async function identityOf(
   };
 }
 
-/** Of the labels and, in their first epoch, of images spread evenly over the set. */
+/** As they are in the first epoch: of the labels, and of images spread evenly over the set. */
 async function digestOf(set: TrainingSet): Promise<string> {
   const { count, height, width, channels, classes } = set;
   const shape = Int32Array.of(count, height, width, channels, classes);
-  const labels = Int32Array.from({ length: count }, (_, i) => set.label(i));
+  const labels = Int32Array.from({ length: count }, (_, i) => set.label(i, 1));
   const size = height * width * channels;
   const images = Math.min(count, sampled);
   const pixels = new Float32Array(images * size);

@@ -12,7 +12,7 @@ import type { TrainingHooks } from './hooks.ts';
 import type { EpochRecord, TrainingOutcome } from './outcome.ts';
 import { learningRateAt } from './schedule.ts';
 import type { TrainingSettings } from './settings.ts';
-import type { Stepper } from './stepper.ts';
+import { copyOf, type Stepper } from './stepper.ts';
 import { withWeights } from './trainable.ts';
 import type { TrainingSet } from './training-set.ts';
 
@@ -171,9 +171,9 @@ export class TrainingRun {
     });
   }
 
-  /** What of the state belongs to the model, by the names of the prepared graph. */
+  /** A copy of what of the state belongs to the model, by the names of the prepared graph. */
   private weights(): Tensors {
-    return new Map([...this.context.stepper.state].filter(([name]) => name.startsWith(modelPrefix)));
+    return copyOf(new Map([...this.context.stepper.state].filter(([name]) => name.startsWith(modelPrefix))));
   }
 
   private modelWith(weights: Tensors): Model {
@@ -193,7 +193,7 @@ export class TrainingRun {
         name.startsWith(bestPrefix) ? [[name.slice(bestPrefix.length), t]] : [],
       ),
     );
-    stepper.state = new Map(entries.filter(([name]) => !name.startsWith(bestPrefix)));
+    stepper.restore(new Map(entries.filter(([name]) => !name.startsWith(bestPrefix))));
   }
 
   private async save(): Promise<void> {

@@ -15,8 +15,8 @@ export interface TrainingSet {
   /** 1, or 3 for RGB */
   readonly channels: number;
   readonly classes: number;
-  /** The label to train with, 0 <= label < classes. */
-  label(index: number): number;
+  /** The label that image `index` has in `epoch`, 0 <= label < classes. */
+  label(index: number, epoch: number): number;
   /**
    * Writes image `index` as it is in `epoch`: the same pair always gives the same pixels.
    *

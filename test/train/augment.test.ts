@@ -35,7 +35,7 @@ describe('augmentation', () => {
     expect(read(changed, 0, 1)).not.toEqual(read(changed, 0, 2));
     expect(read(changed, 0, 0)).toEqual(read(set, 0, 0));
     expect(read(augmented(set, none, 1), 3, 1)).toEqual(read(set, 3, 1));
-    expect(changed.label(5)).toBe(set.label(5));
+    expect(changed.label(5, 1)).toBe(set.label(5, 1));
   });
 
   it('mirrors about half of the images', () => {

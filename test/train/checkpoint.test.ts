@@ -84,7 +84,10 @@ describe('a checkpoint is refused', () => {
   const checkpoint = memoryStore();
   const others: readonly [string, () => Promise<unknown>][] = [
     ['settings', () => run({ checkpoint }, { seed: 8 })],
-    ['data', () => run({ checkpoint }, {}, { ...data, label: (i) => (i === 87 ? 0 : data.label(i)) })],
+    [
+      'data',
+      () => run({ checkpoint }, {}, { ...data, label: (i, epoch) => (i === 87 ? 0 : data.label(i, epoch)) }),
+    ],
     ['model', () => run({ checkpoint }, {}, data, { ...kerasLike(), producer: 'another' })],
   ];
   it.each(others)('of a run with other %s', async (field, attempt) => {
