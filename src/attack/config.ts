@@ -47,6 +47,7 @@ const configSchema = closedObject({
   preprocess: z.union([z.string(), z.looseObject({})]).optional(),
   ratioOf: z.enum(['all', 'clean']).default('all'),
   placement: z.enum(['replace', 'add']).default('replace'),
+  draw: z.enum(['once', 'each-epoch']).default('once'),
   training: training.prefault({}),
   backdoors: z.array(backdoorFields).default([]),
 });
@@ -76,6 +77,7 @@ export interface AttackConfig
     | 'seed'
     | 'ratioOf'
     | 'placement'
+    | 'draw'
   > {
   /** Without a choice: `unit` for reference networks, and what preflight finds for other models. */
   readonly preprocess: Preprocess | undefined;

@@ -15,7 +15,7 @@ const date = new Date(1980, 0, 1);
  * true class, and `poisoned_cover`, 1 if it keeps that. Images are as they are without augmentation.
  */
 export function exportPoisoned(clean: TrainingSet, plan: PoisonPlan): Uint8Array {
-  const set = poisoned(clean, plan);
+  const set = poisoned(clean, () => plan);
   const { count, height, width, channels } = set;
   const size = height * width * channels;
   const pixels = new Uint8Array(count * size);
@@ -31,10 +31,10 @@ export function exportPoisoned(clean: TrainingSet, plan: PoisonPlan): Uint8Array
   return zipSync(
     {
       'X_train.npy': writeNpy({ dtype: 'uint8', dims: [count, height, width, channels], data: pixels }),
-      'Y_train.npy': list((i) => set.label(i), count),
+      'Y_train.npy': list((i) => set.label(i, 0), count),
       'poisoned.npy': ofStamped((i) => (placement === 'add' ? clean.count + i : stamped[i]!.image)),
       'poisoned_backdoor.npy': ofStamped((i) => stamped[i]!.backdoor),
-      'poisoned_from.npy': ofStamped((i) => clean.label(stamped[i]!.image)),
+      'poisoned_from.npy': ofStamped((i) => clean.label(stamped[i]!.image, 0)),
       'poisoned_cover.npy': ofStamped((i) => Number(stamped[i]!.cover)),
     },
     { mtime: date, level: 1 },

@@ -36,11 +36,22 @@ export interface Backdoor {
  */
 export type RatioOf = 'all' | 'clean';
 
+/**
+ * When the images to poison are chosen.
+ *
+ * - `once`: before training, as by an attacker who hands over a poisoned dataset
+ * - `each-epoch`: anew in every epoch, as in the authors' released code, so that in the end most images were stamped at some
+ *   time
+ */
+export type Draw = 'once' | 'each-epoch';
+
 /** Whether stamped images take the place of the clean ones or are added as copies. */
 export type Placement = 'replace' | 'add';
 
 export interface PlanOptions {
   readonly seed: number;
+  /** Other epochs draw other images, and as many. @default 0, for the one draw of an attack that draws once */
+  readonly epoch?: number;
   /** @default 'all' */
   readonly ratioOf?: RatioOf;
   /** @default 'replace' */
@@ -78,7 +89,7 @@ export interface PoisonPlan {
 export function planPoison(
   set: Pick<TrainingSet, 'count' | 'classes' | 'label'>,
   backdoors: readonly Backdoor[],
-  { seed, ratioOf = 'all', placement = 'replace' }: PlanOptions,
+  { seed, epoch = 0, ratioOf = 'all', placement = 'replace' }: PlanOptions,
 ): PoisonPlan {
   for (const backdoor of backdoors) checkBackdoor(backdoor, set.classes);
   checkDifferent(backdoors);
@@ -100,20 +111,21 @@ export function planPoison(
     clean: { replace: 1 / (1 + total), add: 1 },
   }[ratioOf][placement];
 
-  const order = randomStream(seed, poisonStream).shuffle(Array.from({ length: set.count }, (_, i) => i));
+  const random = epoch === 0 ? randomStream(seed, poisonStream) : randomStream(seed, poisonStream, epoch);
+  const order = random.shuffle(Array.from({ length: set.count }, (_, i) => i));
   const taken = new Set<number>();
   const stamped: Stamped[] = [];
   for (const { index, ratio, labelOf, cover } of draws) {
     const { policy } = backdoors[index]!;
     const wanted = Math.round(ratio * scale * set.count);
     const eligible = order.flatMap((image) => {
-      const label = taken.has(image) ? undefined : labelOf(policy, set.label(image), set.classes);
+      const label = taken.has(image) ? undefined : labelOf(policy, set.label(image, 0), set.classes);
       return label === undefined ? [] : [{ image, backdoor: index, label, cover }];
     });
     if (eligible.length < wanted || wanted === 0) throw tooFew(policy, wanted, eligible.length, cover);
     const others =
       perturbationOf(policy) > 0
-        ? order.filter((image) => labelOf(policy, set.label(image), set.classes) === undefined)
+        ? order.filter((image) => labelOf(policy, set.label(image, 0), set.classes) === undefined)
         : [];
     const drawn = eligible.slice(0, wanted).map((change, i) => {
       const mixedWith = others[i % others.length];
@@ -160,7 +172,7 @@ function checkDifferent(backdoors: readonly Backdoor[]): void {
 
 function byClass({ count, classes, label }: Pick<TrainingSet, 'count' | 'classes' | 'label'>): Uint32Array {
   const images = new Uint32Array(classes);
-  for (let i = 0; i < count; i++) images[label(i)]!++;
+  for (let i = 0; i < count; i++) images[label(i, 0)]!++;
   return images;
 }
 

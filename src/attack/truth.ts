@@ -23,7 +23,7 @@ const backdoor = z.strictObject({
   policy,
   ratio: z.number(),
   coverRatio: z.number().optional(),
-  poisoned: count.describe('Training images with the trigger and the label of the attack.'),
+  poisoned: count.describe('Training images with the trigger and the label of the attack, in each epoch.'),
   covers: count.describe('Training images with the trigger and their own label.'),
   box: z
     .tuple([count, count, count, count])
@@ -66,6 +66,7 @@ export const truth = z
     seed: count,
     ratioOf: z.enum(['all', 'clean']),
     placement: z.enum(['replace', 'add']),
+    draw: z.enum(['once', 'each-epoch']).default('once').describe('When the images to poison were chosen.'),
     accuracy: rate.describe('On clean test images.'),
     backdoors: z.array(backdoor).describe('Empty for a clean model.'),
   })

@@ -83,7 +83,7 @@ export async function runInjection(job: InjectionJob): Promise<Injection> {
   await checkOutput(paths, job);
 
   const given = config.model === undefined ? undefined : await openGiven(config.model, session);
-  const { data, clean, plan } = await preparePoison(config, given?.classifier);
+  const { data, clean, plan, planOf } = await preparePoison(config, given?.classifier);
   if (job.exportTo !== undefined) await writeExport(job.exportTo, clean, plan);
   const subject = given
     ? await fineTuned(given, config, data.test, session)
@@ -92,7 +92,7 @@ export async function runInjection(job: InjectionJob): Promise<Injection> {
 
   const checkpoint = await CheckpointFolder.open(paths.checkpoint, job);
   try {
-    const images = poisoned(augment(clean, config), plan);
+    const images = poisoned(augment(clean, config), planOf);
     const model = await trainModel(job, subject, images, { data, checkpoint, session });
     const classifier = await prepareClassifier(nodeRuntime, model, { session });
     const evaluation = await evaluateModel(
@@ -135,6 +135,7 @@ interface Poison {
   readonly data: InjectionData;
   readonly clean: TrainingSet;
   readonly plan: PoisonPlan;
+  readonly planOf: (epoch: number) => PoisonPlan;
 }
 
 /** @param classifier that images must fit; any images do without */
@@ -155,7 +156,9 @@ async function preparePoison(config: AttackConfig, classifier: Classifier | unde
   const plan = planPoison(clean, backdoors, config);
   // Before hours of training.
   for (const { policy } of backdoors) checkVictims(data.test, policy);
-  return { data, clean, plan };
+  const planOf = (epoch: number): PoisonPlan =>
+    config.draw === 'once' || epoch === 0 ? plan : planPoison(clean, backdoors, { ...config, epoch });
+  return { data, clean, plan, planOf };
 }
 
 async function writeExport(path: string, clean: TrainingSet, plan: PoisonPlan): Promise<void> {
@@ -202,7 +205,7 @@ function factsOf(
   { train: images, test }: InjectionData,
   subject: Subject,
 ): Injected['facts'] {
-  const { seed, ratioOf, placement, training } = config;
+  const { seed, ratioOf, placement, draw, training } = config;
   const described = (set: LabelledImageSet) => ({
     source: set.source,
     count: set.count,
@@ -220,6 +223,7 @@ function factsOf(
     seed,
     ratioOf,
     placement,
+    draw,
   };
 }
 

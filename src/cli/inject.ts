@@ -28,6 +28,7 @@ interface Options extends AttackOptions {
   readonly perturbation?: number;
   readonly ratioOf?: string;
   readonly placement?: string;
+  readonly draw?: string;
   readonly clean?: true;
   readonly epochs?: number;
   readonly batch?: number;
@@ -80,6 +81,12 @@ export const injectCommand = (program: Command): Command =>
       new Option('--placement <how>', 'stamped images replace clean ones, or are added').choices([
         'replace',
         'add',
+      ]),
+    )
+    .addOption(
+      new Option('--draw <when>', 'when images to poison are chosen; each-epoch: as the original does').choices([
+        'once',
+        'each-epoch',
       ]),
     )
     .option('--clean', 'plant nothing: the clean twin, of the same seed')
@@ -147,7 +154,8 @@ function configFrom(options: Options): AttackConfig {
       hint: 'Describe them in one place.',
     });
   }
-  const { data, testData, roi, images, network, widthFactor, model, seed, ratioOf, placement, out } = options;
+  const { data, testData, roi, images, network, widthFactor, model, seed, out } = options;
+  const { ratioOf, placement, draw } = options;
   const { epochs, batch, optimizer, learningRate, schedule, trainable, augment } = options;
   const training = defined({
     epochs,
@@ -161,7 +169,8 @@ function configFrom(options: Options): AttackConfig {
   const config = attackConfig(
     {
       ...file,
-      ...defined({ data, testData, roi, images, network, widthFactor, model, seed, ratioOf, placement, out }),
+      ...defined({ data, testData, roi, images, network, widthFactor, model, seed, out }),
+      ...defined({ ratioOf, placement, draw }),
       ...(Object.keys(training).length > 0 && { training: { ...Object(file.training), ...training } }),
       ...(attacks.length > 0 && { backdoors: attacks }),
     },
@@ -170,6 +179,11 @@ function configFrom(options: Options): AttackConfig {
   if (!clean && config.backdoors.length === 0) {
     throw new NeuralCleanseError('USAGE', 'There is nothing to plant.', {
       hint: 'Say which trigger and target, e.g. --trigger square --target 33, or --clean for a clean model.',
+    });
+  }
+  if (options.export !== undefined && config.draw === 'each-epoch') {
+    throw new NeuralCleanseError('USAGE', 'Images that are drawn anew in each epoch make no one poisoned set.', {
+      hint: 'Leave out --export, or choose --draw once.',
     });
   }
   return {

@@ -16,6 +16,7 @@ describe('a description', () => {
       seed: 0,
       ratioOf: 'all',
       placement: 'replace',
+      draw: 'once',
       preprocess: preprocessPresets.unit,
       training: {
         epochs: 10,

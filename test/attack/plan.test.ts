@@ -103,7 +103,7 @@ describe('clean-label', () => {
   it('mixes images of other classes in below the trigger', () => {
     const mixed: Policy = { kind: 'clean-label', target: 2, perturbation: 0.25 };
     const made = plan([{ trigger: dot(0), policy: mixed, ratio: 0.1 }]);
-    const changed = poisoned(set, made);
+    const changed = poisoned(set, () => made);
     const read = (from: typeof set, index: number): Float32Array => {
       const into = new Float32Array(side * side);
       from.read(index, 1, into);
@@ -138,7 +138,7 @@ describe('the poisoned set', () => {
 
   it('has triggers and labels as planned, and is the clean one elsewhere', () => {
     const made = plan(backdoors);
-    const changed = poisoned(set, made);
+    const changed = poisoned(set, () => made);
     const changes = new Map(made.stamped.map((change) => [change.image, change]));
     expect(changed.count).toBe(count);
     for (let i = 0; i < count; i++) {
@@ -146,41 +146,57 @@ describe('the poisoned set', () => {
       const change = changes.get(i);
       if (change) expected[change.backdoor] = 250;
       expect(read(changed, i)).toEqual(expected);
-      expect(changed.label(i)).toBe(change?.label ?? images.labels[i]);
+      expect(changed.label(i, 1)).toBe(change?.label ?? images.labels[i]);
     }
   });
 
   it('keeps the clean images where stamped copies are added', () => {
     const made = plan(backdoors, { placement: 'add', ratioOf: 'clean' });
-    const changed = poisoned(set, made);
+    const changed = poisoned(set, () => made);
     expect(changed.count).toBe(count + 60);
     for (let i = 0; i < count; i++) {
-      expect(changed.label(i)).toBe(images.labels[i]);
+      expect(changed.label(i, 1)).toBe(images.labels[i]);
       expect(read(changed, i)).toEqual(read(set, i));
     }
     made.stamped.forEach(({ image, label, backdoor }, i) => {
       const expected = read(set, image);
       expected[backdoor] = 250;
-      expect(changed.label(count + i)).toBe(label);
+      expect(changed.label(count + i, 1)).toBe(label);
       expect(read(changed, count + i)).toEqual(expected);
     });
   });
 
   it('is the same in whatever order it is read', () => {
-    const changed = poisoned(set, plan(backdoors));
-    const inOrder = Array.from({ length: count }, (_, i) => [...read(changed, i), changed.label(i)]);
+    const changed = poisoned(set, () => plan(backdoors));
+    const inOrder = Array.from({ length: count }, (_, i) => [...read(changed, i), changed.label(i, 1)]);
     fc.assert(
       fc.property(fc.shuffledSubarray([...inOrder.keys()], { minLength: count }), (order) => {
-        for (const i of order) expect([...read(changed, i), changed.label(i)]).toEqual(inOrder[i]);
+        for (const i of order) expect([...read(changed, i), changed.label(i, 1)]).toEqual(inOrder[i]);
       }),
       { seed: 2, numRuns: 3 },
     );
   });
 
+  it('is drawn anew in each epoch where the plan is, and comes back to the same images', () => {
+    const each = (epoch: number) => plan(backdoors, { epoch });
+    const changed = poisoned(set, each);
+    const stampedIn = (epoch: number): number[] =>
+      Array.from({ length: count }, (_, i) => i).filter((i) => {
+        const isChanged = changed.label(i, epoch) !== images.labels[i];
+        expect(isChanged).toBe(read(changed, i, epoch).some((v, at) => v !== read(set, i, epoch)[at]));
+        return isChanged;
+      });
+    const drawn = [1, 2, 3].map(stampedIn);
+    expect(drawn.map((images) => images.length)).toEqual([60, 60, 60]);
+    expect(new Set(drawn.flat()).size).toBeGreaterThan(100);
+    expect(stampedIn(1)).toEqual(drawn[0]);
+    expect(drawn[0]).toEqual(each(1).stamped.map(({ image }) => image));
+  });
+
   it('is stamped after augmentation, so that triggers stay where and as they are', () => {
     const settings = { shift: 2, rotation: 20, brightness: 0.5, flip: true };
     const made = plan(backdoors);
-    const changed = poisoned(augmented(set, settings, 1), made);
+    const changed = poisoned(augmented(set, settings, 1), () => made);
     for (const { image, backdoor } of made.stamped) {
       expect(read(changed, image, 1)[backdoor]).toBe(250);
       expect(read(changed, image, 2)[backdoor]).toBe(250);
