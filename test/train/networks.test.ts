@@ -18,6 +18,8 @@ const sizes: Readonly<Record<NetworkName, number>> = {
   deepid: 48,
   vgg16: 32,
   'resnet-small': 32,
+  'mobilenet-small': 32,
+  'vit-small': 32,
 };
 const make = (name: NetworkName, changes = {}): Model =>
   networks[name]({
@@ -66,8 +68,10 @@ describe('full width', () => {
   });
 
   it('cannot be had for images that are too small', () => {
-    for (const name of networkNames.filter((n) => n !== 'resnet-small')) {
-      expect(() => make(name, { height: 9, width: 9 })).toThrow(/too small/);
+    for (const name of networkNames) {
+      const side = name.endsWith('-small') ? 3 : 9;
+      if (name === 'resnet-small' || name === 'mobilenet-small') continue;
+      expect(() => make(name, { height: side, width: side })).toThrow(/too small/);
     }
   });
 });

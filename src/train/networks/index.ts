@@ -5,10 +5,20 @@ import { deepId } from './deepid.ts';
 import { gtsrb6Conv } from './gtsrb-6conv.ts';
 import type { NetworkOptions } from './layers.ts';
 import { mnistCnn } from './mnist-cnn.ts';
+import { mobileNetSmall } from './mobilenet-small.ts';
 import { resNetSmall } from './resnet-small.ts';
 import { vgg16 } from './vgg16.ts';
+import { vitSmall } from './vit-small.ts';
 
-export const networkNames = ['mnist-cnn', 'gtsrb-6conv', 'deepid', 'vgg16', 'resnet-small'] as const;
+export const networkNames = [
+  'mnist-cnn',
+  'gtsrb-6conv',
+  'deepid',
+  'vgg16',
+  'resnet-small',
+  'mobilenet-small',
+  'vit-small',
+] as const;
 export type NetworkName = (typeof networkNames)[number];
 
 /**
@@ -22,4 +32,6 @@ export const networks: Readonly<Record<NetworkName, (options: NetworkOptions) =>
   deepid: deepId,
   vgg16,
   'resnet-small': resNetSmall,
+  'mobilenet-small': mobileNetSmall,
+  'vit-small': vitSmall,
 };

@@ -22,7 +22,7 @@ export interface NetworkOptions {
 /** A value of the graph and its shape without the batch. */
 export interface Activation {
   readonly value: string;
-  /** [C, H, W] or [features] */
+  /** [C, H, W], [tokens, features] or [features] */
   readonly shape: readonly number[];
 }
 
@@ -31,6 +31,8 @@ export interface ConvOptions {
   readonly same?: boolean;
   readonly stride?: number;
   readonly bias?: boolean;
+  /** One kernel a channel, each of which makes one channel. */
+  readonly depthwise?: boolean;
 }
 
 /** How initial weights are drawn, from the number of inputs and outputs that a weight joins. */
@@ -46,7 +48,7 @@ export const heNormal: Initializer = (random, fanIn) => random.normal() * Math.s
 /** Layers take and return {@link Activation}s; initializers are named `<layer>.weight` and so on. */
 export class NetworkBuilder {
   readonly images: Activation;
-  private readonly b = new GraphBuilder(undefined, '');
+  protected readonly b = new GraphBuilder(undefined, '');
   private readonly options: NetworkOptions;
   private readonly initialize: Initializer;
   private layers = 0;
@@ -64,12 +66,18 @@ export class NetworkBuilder {
   }
 
   conv(name: string, x: Activation, filters: number, kernel: number, options: ConvOptions = {}): Activation {
-    const { same = false, stride = 1, bias = true } = options;
-    const [channels = 1, ...size] = x.shape;
+    const { same = false, stride = 1, bias = true, depthwise = false } = options;
+    const [all = 1, ...size] = x.shape;
+    const channels = depthwise ? 1 : all;
     const taps = kernel * kernel;
     const inputs = [
       x.value,
-      this.weight(`${name}.weight`, [filters, channels, kernel, kernel], channels * taps, filters * taps),
+      this.weight(
+        `${name}.weight`,
+        [filters, channels, kernel, kernel],
+        channels * taps,
+        (depthwise ? 1 : filters) * taps,
+      ),
       ...(bias ? [this.filled(`${name}.bias`, filters, 0)] : []),
     ];
     const total = same ? kernel - 1 : 0;
@@ -81,6 +89,7 @@ export class NetworkBuilder {
         kernel_shape: ints([kernel, kernel]),
         strides: ints([stride, stride]),
         pads: ints([before, before, total - before, total - before]),
+        group: int(depthwise ? all : 1),
       },
       { outputs: [name] },
     );
@@ -151,7 +160,7 @@ export class NetworkBuilder {
   }
 
   /** The shape itself, unless nothing of the image is left. */
-  private large(shape: readonly number[]): readonly number[] {
+  protected large(shape: readonly number[]): readonly number[] {
     if (shape.every((d) => d > 0)) return shape;
     const { height, width } = this.options;
     throw new NeuralCleanseError(
@@ -164,14 +173,14 @@ export class NetworkBuilder {
     );
   }
 
-  private weight(name: string, dims: readonly number[], fanIn: number, fanOut: number): string {
+  protected weight(name: string, dims: readonly number[], fanIn: number, fanOut: number): string {
     // A stream for each layer, so that adding one leaves the weights of the others as they are.
     const random = randomStream(this.options.seed, this.layers++);
     const data = Float32Array.from({ length: sizeOf(dims) }, () => this.initialize(random, fanIn, fanOut));
     return this.b.initializer(name, float32(dims, data));
   }
 
-  private filled(name: string, length: number, value: number): string {
+  protected filled(name: string, length: number, value: number): string {
     return this.b.initializer(name, float32([length], new Float32Array(length).fill(value)));
   }
 }
