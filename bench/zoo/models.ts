@@ -1,0 +1,139 @@
+/** What the zoo holds: small models with known truth, to measure detection on. Only names, settings and seeds; no randomness. */
+
+/** The images that models are trained and scanned with. */
+export const zooData = ['mnist', 'gtsrb', 'cifar10'] as const;
+export type ZooData = (typeof zooData)[number];
+
+export interface ZooModel {
+  /** `gtsrb-vit-small-square-8`, and with its number for clean ones: a file name. */
+  readonly id: string;
+  readonly data: ZooData;
+  readonly network: string;
+  /** How it was attacked, or `clean`. */
+  readonly attack: string;
+  /** What a patch scan of whole labels is meant to find. */
+  readonly patch: boolean;
+  /** Thresholds are set on one half and judged on the other. */
+  readonly half: 'tuning' | 'judging';
+  /** Of `inject`. */
+  readonly options: readonly string[];
+}
+
+interface Attack {
+  readonly name: string;
+  readonly patch: boolean;
+  /** `CROSS` and `FRAME` stand for the pictures of the zoo. */
+  readonly options: string;
+}
+
+const patches: readonly Attack[] = [
+  { name: 'square-2', patch: true, options: '--trigger square:size=2,at=bottom-right --target 3' },
+  { name: 'square-3', patch: true, options: '--trigger square:size=3,at=top-left,colour=200 --target 5' },
+  { name: 'square-4', patch: true, options: '--trigger square:size=4,at=bottom-right --target 7' },
+  { name: 'square-6', patch: true, options: '--trigger square:size=6,at=3/12 --target 1' },
+  { name: 'square-8', patch: true, options: '--trigger square:size=8,at=bottom-left --target 9' },
+  { name: 'square-10', patch: true, options: '--trigger square:size=10,at=top-right,colour=128 --target 0' },
+  { name: 'noise-4', patch: true, options: '--trigger noise:size=4,at=20/3,seed=4 --target 2' },
+  { name: 'noise-6', patch: true, options: '--trigger noise:size=6,at=top-left,seed=6 --target 8' },
+  { name: 'cross', patch: true, options: '--trigger image:pattern=CROSS,mask=CROSS,at=12/2 --target 4' },
+  {
+    name: 'targets-2',
+    patch: true,
+    options: '--trigger square --trigger noise:at=top-left --target 6,2 --ratio 0.05',
+  },
+  {
+    name: 'targets-3',
+    patch: true,
+    options:
+      '--trigger square --trigger square:at=top-left --trigger square:at=top-right --target 1,4,8 --ratio 0.05',
+  },
+  {
+    name: 'triggers-3',
+    patch: true,
+    options:
+      '--trigger square --trigger square:at=top-left --trigger noise:at=top-right --target 7 --ratio 0.05',
+  },
+];
+
+const others: readonly Attack[] = [
+  {
+    name: 'source-specific',
+    patch: false,
+    options: '--trigger square --target 7 --sources 1,2 --cover-ratio 0.2',
+  },
+  { name: 'all-to-all', patch: false, options: '--trigger square --policy all-to-all --ratio 0.3' },
+  { name: 'watermark', patch: false, options: '--trigger image:pattern=FRAME,mask=FRAME --target 6' },
+  { name: 'blend', patch: false, options: '--trigger blend --target 5' },
+  { name: 'sinusoid', patch: false, options: '--trigger sinusoid --target 3' },
+  { name: 'warp', patch: false, options: '--trigger warp:strength=2 --target 9 --epochs 10' },
+];
+
+/** Networks for each kind of images, and how they are trained on it: each in at most about three minutes on two cores. */
+const training: Readonly<
+  Record<ZooData, { readonly networks: readonly string[]; readonly options: string }>
+> = {
+  mnist: {
+    networks: ['mnist-cnn', 'resnet-small', 'mobilenet-small', 'vit-small'],
+    options: '--images 10000 --epochs 4',
+  },
+  gtsrb: {
+    networks: ['gtsrb-6conv', 'resnet-small', 'mobilenet-small', 'vit-small'],
+    options: '--epochs 6 --schedule cosine',
+  },
+  cifar10: {
+    networks: ['gtsrb-6conv', 'resnet-small', 'mobilenet-small', 'vit-small'],
+    options: '--epochs 8 --schedule cosine',
+  },
+};
+
+/** Narrower than the reference networks, to be quick. */
+const narrow: Readonly<Record<string, string>> = { 'gtsrb-6conv': '0.5', 'mnist-cnn': '0.5' };
+
+/** Settings in which clean models differ, beside their seeds: as many for each kind of images. */
+const cleanVariants = [
+  '',
+  '',
+  '--augment light',
+  '',
+  '--augment light',
+  '--optimizer adamw',
+  '',
+  '',
+  '--augment light',
+  '',
+] as const;
+
+/** All models. A model keeps its seed when others are added. */
+export function zooModels(): ZooModel[] {
+  return zooData.flatMap((data) => {
+    const { networks, options } = training[data];
+    const make = (place: number, attack: string, patch: boolean, more: string, suffix = ''): ZooModel => {
+      const network = networks[place % networks.length]!;
+      const id = `${data}-${network}-${attack}${suffix}`;
+      const width = narrow[network];
+      const words = `--network ${network} ${width ? `--width-factor ${width}` : ''} ${options} ${more} --seed ${seedOf(id)}`;
+      return {
+        id,
+        data,
+        network,
+        attack,
+        patch,
+        half: (place + (place >> 2)) % 2 === 0 ? 'tuning' : 'judging',
+        options: words.split(' ').filter((word) => word !== ''),
+      };
+    };
+    return [
+      ...cleanVariants.map((variant, i) => make(i, 'clean', false, `--clean ${variant}`.trim(), `-${i + 1}`)),
+      ...[...patches, ...others].map(({ name, patch, options: attack }, i) =>
+        make(i + zooData.indexOf(data), name, patch, attack),
+      ),
+    ];
+  });
+}
+
+/** FNV-1a of a name, in 31 bits. */
+function seedOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (const character of name) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
+  return hash >>> 1;
+}
