@@ -7,7 +7,6 @@ Needs transformers 4.57.6, optimum 2.1.0 and optimum-onnx 0.1.0, onnxruntime 1.3
 
 import subprocess
 import sys
-from pathlib import Path
 
 import torch
 from transformers import AutoModelForImageClassification, ConvNextConfig, ResNetConfig, SwinConfig, ViTConfig
@@ -42,14 +41,7 @@ for name, config in configurations.items():
         external_data=False, input_names=["pixel_values"], output_names=["logits"],
         dynamic_shapes=[{0: torch.export.Dim("N")}],
     )
-    # The command of optimum leaves the number of channels open, which the tool of onnxruntime closes.
+    # optimum leaves everything open: batch, channels, height and width.
     model.save_pretrained(f"{folder}/{name}_checkpoint")
-    optimum = f"{folder}/optimum_{name}"
-    commands = [
-        ["optimum-cli", "export", "onnx", "--model", f"{folder}/{name}_checkpoint", "--task", "image-classification", optimum],
-        [sys.executable, "-m", "onnxruntime.tools.make_dynamic_shape_fixed", "--dim_param", "num_channels",
-         "--dim_value", "3", f"{optimum}/model.onnx", f"{optimum}/rgb.onnx"],
-    ]
-    for command in commands:
-        subprocess.run(command, check=True)
-    Path(f"{optimum}/model.onnx").unlink()
+    command = ["optimum-cli", "export", "onnx", "--model", f"{folder}/{name}_checkpoint", "--task", "image-classification"]
+    subprocess.run([*command, f"{folder}/optimum_{name}"], check=True)

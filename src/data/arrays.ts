@@ -1,7 +1,7 @@
 /** What arrays of numbers mean as images and as labels: layout, type, range, one-hot. */
 
 import { NeuralCleanseError } from '../errors.ts';
-import type { Layout } from '../model/classifier.ts';
+import type { Layout } from '../model/image-input.ts';
 import { sizeOf, type Tensor, toFloat32 } from '../onnx/tensor.ts';
 import type { NumericArray } from './bytes.ts';
 import type { PixelRange } from './dataset.ts';

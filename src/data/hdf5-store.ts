@@ -4,7 +4,7 @@ import type { File, Metadata } from 'h5wasm';
 import { NeuralCleanseError } from '../errors.ts';
 import type { StoredArray, WeightStore } from '../keras/weights.ts';
 import { float32, sizeOf, type Tensor } from '../onnx/tensor.ts';
-import { reasonOf } from './hdf5.ts';
+import { reasonOf, withHdf5Memory } from './hdf5.ts';
 
 export interface OpenStore extends WeightStore {
   /** Frees the memory; arrays that are not read by then are lost. */
@@ -17,8 +17,9 @@ const maxDeflateRatio = 1032;
 let opened = 0;
 
 /**
- * Opens a HDF5 file over its bytes. It lies in a file system of its own in memory, so links to other files lead nowhere; and
- * what a damaged file makes the HDF5 library allocate stays within the 2 GiB of its WebAssembly memory.
+ * Opens a HDF5 file over its bytes. It lies in a file system of its own in memory, so links to other files lead nowhere. The
+ * lengths in it are not trusted: the memory of the HDF5 library stays within 64 MiB and four times the size of the file, or
+ * of the array that is read.
  *
  * @param name for messages
  * @throws NeuralCleanseError KERAS_FILE_INVALID
@@ -32,7 +33,7 @@ export async function openHdf5Store(bytes: Uint8Array, name: string): Promise<Op
   module.FS.writeFile(path, bytes);
   const remove = (): void => module.FS.unlink(path);
   try {
-    const file = reading(name, () => new File(path, 'r'));
+    const file = reading(name, bytes.length, () => new File(path, 'r'));
     return storeOf(file, name, bytes.length, () => {
       try {
         file.close();
@@ -48,13 +49,13 @@ export async function openHdf5Store(bytes: Uint8Array, name: string): Promise<Op
 }
 
 function storeOf(file: File, source: string, fileBytes: number, close: () => void): OpenStore {
-  const found = (path: string) => reading(source, () => (path === '' ? file : file.get(path)));
+  const found = (path: string) => reading(source, fileBytes, () => (path === '' ? file : file.get(path)));
   return {
     close,
     attribute(path, name) {
       const holder = found(path);
       if (!holder || !('attrs' in holder)) return undefined;
-      return reading(source, () => {
+      return reading(source, fileBytes, () => {
         const { attrs } = holder;
         const attribute = Object.hasOwn(attrs, name) ? attrs[name] : undefined;
         if (!attribute) return undefined;
@@ -72,13 +73,16 @@ function storeOf(file: File, source: string, fileBytes: number, close: () => voi
       if (!dataset) return undefined;
       const label = `"${path}" of ${source}`;
       if (!('slice' in dataset)) throw invalid(`${label} is a group or a link, not an array`);
-      return reading(source, (): StoredArray => {
+      return reading(source, fileBytes, (): StoredArray => {
         const { metadata, filters } = dataset;
-        checkStorage(metadata, filters, label, fileBytes);
+        const arrayBytes = checkStorage(metadata, filters, label, fileBytes);
         return {
           name: path,
           dims: metadata.shape!,
-          read: () => reading(source, () => toFloats(metadata.shape!, dataset.value, label)),
+          read: () =>
+            reading(source, Math.max(fileBytes, arrayBytes), () =>
+              toFloats(metadata.shape!, dataset.value, label),
+            ),
         };
       });
     },
@@ -91,12 +95,13 @@ const [integerClass, floatClass] = [0, 1];
 /** Filters up to this number belong to HDF5 itself; others are plug-ins. */
 const lastBuiltInFilter = 6;
 
+/** The size of an array in bytes, checked against that of the file. */
 function checkStorage(
   { shape, type, size, total_size: count, chunks, virtual_sources: virtual }: Metadata,
   filters: readonly { readonly id: number; readonly name: string }[],
   label: string,
   fileBytes: number,
-): void {
+): number {
   if (!shape || virtual) throw invalid(`${label} holds no data of its own`);
   if (type === floatClass && size < 4) throw invalid(`${label} is in half precision; save it as float32`);
   if ((type !== integerClass && type !== floatClass) || size > 8)
@@ -104,11 +109,13 @@ function checkStorage(
   const plugin = filters.find(({ id }) => id > lastBuiltInFilter);
   if (plugin) throw invalid(`${label} is compressed with ${plugin.name}`);
   const limit = chunks ? fileBytes * maxDeflateRatio : fileBytes;
-  if (count * size > Math.min(limit, 2 ** 31)) {
+  const bytes = count * size;
+  if (bytes > Math.min(limit, 2 ** 31)) {
     throw invalid(
-      `${label} of shape [${shape}] would take ${count * size} bytes, which a file of ${fileBytes} cannot hold`,
+      `${label} of shape [${shape}] would take ${bytes} bytes, which a file of ${fileBytes} cannot hold`,
     );
   }
+  return bytes;
 }
 
 function toFloats(dims: readonly number[], value: unknown, label: string): Tensor<'float32'> {
@@ -128,10 +135,14 @@ const invalid = (message: string, cause?: unknown): NeuralCleanseError =>
     cause,
   });
 
-/** Turns what h5wasm throws into an error of ours. */
-function reading<T>(source: string, read: () => T): T {
+/**
+ * Turns what h5wasm throws into an error of ours.
+ *
+ * @param bytes see {@link withHdf5Memory}
+ */
+function reading<T>(source: string, bytes: number, read: () => T): T {
   try {
-    return read();
+    return withHdf5Memory(bytes, read);
   } catch (cause) {
     if (cause instanceof NeuralCleanseError) throw cause;
     throw invalid(`${source} cannot be read as HDF5 (${reasonOf(cause)})`, cause);

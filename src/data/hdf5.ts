@@ -9,6 +9,7 @@ import { countMismatch } from './dataset.ts';
 import { arrayKeys } from './keys.ts';
 import { arraySource, type ImageArray, type ImageSource } from './source.ts';
 import type { Split } from './splits.ts';
+import { withMemoryLimit } from './wasm-memory.ts';
 
 /** An open file of h5wasm, with its throwing error handler active (without it failed reads return stale memory). */
 export type Hdf5File = File;
@@ -88,6 +89,7 @@ function arrayAt(file: Hdf5File, key: string, source: string): ImageArray & { re
   const { shape: dims, chunks, size } = metadata;
   const rowBytes = Math.max(sizeOf(dims.slice(1)) * size, 1);
   const chunkRows = chunks?.[0] ?? 1;
+  const chunkBytes = chunks ? sizeOf(chunks) * size : 0;
   const aligned = chunkRows * rowBytes <= maxChunkBytes ? chunkRows : 1;
   return {
     name,
@@ -95,7 +97,7 @@ function arrayAt(file: Hdf5File, key: string, source: string): ImageArray & { re
     run: Math.max(Math.floor(runBytes / rowBytes / aligned), 1) * aligned,
     read(first, count) {
       const ranges = dims.map((_, axis): [] | [number, number] => (axis === 0 ? [first, first + count] : []));
-      const data = reading(source, () => dataset!.slice(ranges));
+      const data = reading(source, () => dataset!.slice(ranges), count * rowBytes + chunkBytes);
       return { dtype, dims: [count, ...dims.slice(1)], data } as Tensor;
     },
   };
@@ -122,14 +124,29 @@ function dtypeOf({ type, size, signed }: Metadata): DType | undefined {
   return type === enumClass && size === 1 ? 'int8' : type === floatClass ? floatTypes[size] : undefined;
 }
 
-/** Turns what h5wasm throws into an error of ours. */
-export function reading<T>(source: string, read: () => T): T {
+/**
+ * Turns what h5wasm throws into an error of ours.
+ *
+ * @param bytes see {@link withHdf5Memory}
+ */
+export function reading<T>(source: string, read: () => T, bytes = 0): T {
   try {
-    return read();
+    return withHdf5Memory(bytes, read);
   } catch (cause) {
     throw corrupt(`${source} cannot be read as HDF5 (${reasonOf(cause)})`, cause);
   }
 }
+
+/** What HDF5 takes for itself: its start, caches and buffers. */
+const ownMemory = 2 ** 26;
+
+/**
+ * Calls the HDF5 library, which trusts the lengths in a file, with a bound on what it can allocate.
+ *
+ * @param bytes to be read; they may lie in memory as stored, unpacked and converted, and memory grows by more than is needed
+ */
+export const withHdf5Memory = <T>(bytes: number, use: () => T): T =>
+  withMemoryLimit(ownMemory + 4 * bytes, use);
 
 /** The innermost line of HDF5's stack of messages, else the message. */
 export function reasonOf(cause: unknown): string {

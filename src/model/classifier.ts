@@ -3,8 +3,8 @@
 import { NeuralCleanseError } from '../errors.ts';
 import { GraphBuilder } from '../onnx/builder.ts';
 import { checkGraph } from '../onnx/check.ts';
-import type { Dim, Graph, Model, ValueInfo } from '../onnx/graph.ts';
-import { float32, isFloat, sizeOf } from '../onnx/tensor.ts';
+import type { Graph, Model, ValueInfo } from '../onnx/graph.ts';
+import { float32, sizeOf } from '../onnx/tensor.ts';
 import { foldBatchNormalization } from '../passes/fold-batch-norm.ts';
 import { prefixNames } from '../passes/prefix-names.ts';
 import { rebatch } from '../passes/rebatch.ts';
@@ -13,17 +13,7 @@ import { type Probe, probe } from '../runtime/probe.ts';
 import type { Runtime, SessionOptions } from '../runtime/session.ts';
 import { canonicalize } from './canonical.ts';
 import { findHead, type Head } from './head.ts';
-
-export type Layout = 'NCHW' | 'NHWC';
-
-export interface ImageInput {
-  readonly name: string;
-  readonly layout: Layout;
-  readonly height: number;
-  readonly width: number;
-  /** 1 or 3 */
-  readonly channels: number;
-}
+import { batchDims, type DeclaredInput, type ImageInput, imageInput, imageValue } from './image-input.ts';
 
 export interface Classifier {
   /** Canonical form: opset 21, float32, first dimension free, names under {@link modelPrefix}; outputs are {@link scores} and {@link logits}. */
@@ -52,12 +42,6 @@ export interface PrepareOptions {
 /** Stands before every value name of a prepared model, so that graphs built around it never clash with its names. */
 export const modelPrefix = 'model/';
 
-/** Dimensions of a batch of `n` images as the model takes them. */
-export const batchDims = (input: ImageInput, n: number): number[] =>
-  input.layout === 'NCHW'
-    ? [n, input.channels, input.height, input.width]
-    : [n, input.height, input.width, input.channels];
-
 /**
  * Checks that a model is an image classifier and prepares it.
  *
@@ -72,9 +56,10 @@ export async function prepareClassifier(
   model: Model,
   options: PrepareOptions = {},
 ): Promise<Classifier> {
-  const declared = imageInput(model.graph, options.size);
+  const image = imageValue(model.graph);
   const score = scoreOutput(model.graph, options.output);
   const canonical = canonicalize({ ...model, graph: { ...model.graph, outputs: [score] } });
+  const declared = imageInput(image, canonical.graph, options.size);
   const { input, exportedBatch } = declared;
 
   const types = await probeBatch(runtime, canonical, input, exportedBatch ?? 1, options);
@@ -108,74 +93,6 @@ export async function prepareClassifier(
     head,
     exportedBatch,
   };
-}
-
-interface DeclaredInput {
-  readonly input: ImageInput;
-  readonly exportedBatch: number | undefined;
-}
-
-function imageInput(graph: Graph, size: PrepareOptions['size']): DeclaredInput {
-  const [value, ...others] = graph.inputs;
-  if (!value || others.length > 0) {
-    throw new NeuralCleanseError(
-      'MODEL_SEVERAL_INPUTS',
-      `The model has ${graph.inputs.length} inputs (${graph.inputs.map((i) => i.name).join(', ')}), not one.`,
-      { hint: 'Export it so that a batch of images is the only input; bake the others in as constants.' },
-    );
-  }
-  if (value.dtype === null || !isFloat(value.dtype)) {
-    throw new NeuralCleanseError(
-      'INPUT_NOT_FLOAT',
-      `Input "${value.name}" takes ${value.dtype ?? 'no tensor'}, not floats.`,
-      {
-        hint: 'Export the part of the model behind the cast to float.',
-      },
-    );
-  }
-  if (value.dims?.length !== 4) {
-    throw new NeuralCleanseError(
-      'NOT_A_CLASSIFIER',
-      `Input "${value.name}" has shape [${value.dims?.map(show) ?? 'unknown rank'}], not a batch of images.`,
-      { hint: 'The input must have four dimensions: N×C×H×W or N×H×W×C.' },
-    );
-  }
-  const [n, ...image] = value.dims as [Dim, Dim, Dim, Dim];
-  const layout = layoutOf(image);
-  const [c, h, w] = layout === 'NCHW' ? image : [image[2], image[0], image[1]];
-  const channels = typeof c === 'number' ? c : undefined;
-  const height = typeof h === 'number' ? h : size?.[0];
-  const width = typeof w === 'number' ? w : size?.[1];
-  if (channels === undefined || height === undefined || width === undefined) {
-    throw new NeuralCleanseError(
-      'SHAPE_UNRESOLVED',
-      `Input "${value.name}" has the open shape [${value.dims.map(show)}].`,
-      {
-        hint: 'State the image size, e.g. --size 224,224, or export with concrete height, width and channels.',
-      },
-    );
-  }
-  if (channels !== 1 && channels !== 3) {
-    throw new NeuralCleanseError(
-      'NOT_A_CLASSIFIER',
-      `Input "${value.name}" has ${channels} channels, not 1 or 3.`,
-      {
-        hint: 'Only grayscale and RGB classifiers can be scanned.',
-      },
-    );
-  }
-  return {
-    input: { name: value.name, layout, height, width, channels },
-    exportedBatch: typeof n === 'number' && n > 0 ? n : undefined,
-  };
-}
-
-const show = (dim: Dim): string => (dim === null ? '?' : String(dim));
-
-/** Channels are the axis of size 1 or 3; channels-first where both ends could be. */
-function layoutOf([first, , last]: readonly Dim[]): Layout {
-  const isChannels = (d: Dim | undefined): boolean => d === 1 || d === 3;
-  return !isChannels(first) && isChannels(last) ? 'NHWC' : 'NCHW';
 }
 
 function scoreOutput(graph: Graph, wanted: string | undefined): ValueInfo {

@@ -10,9 +10,10 @@ import { specialize } from '../passes/specialize.ts';
 import { probe } from '../runtime/probe.ts';
 import type { Feeds, Provider, Runtime, Session, SessionOptions } from '../runtime/session.ts';
 import { canonicalize } from './canonical.ts';
-import { batchDims, type Classifier, type PrepareOptions, prepareClassifier } from './classifier.ts';
+import { type Classifier, type PrepareOptions, prepareClassifier } from './classifier.ts';
 import { compileGradient } from './compile.ts';
 import { countFlops } from './flops.ts';
+import { batchDims } from './image-input.ts';
 import { type LossGraph, lossFeeds, lossGraph } from './loss-graph.ts';
 
 export interface OperatorCount {

@@ -5,7 +5,8 @@ import { GraphBuilder } from '../onnx/builder.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { float32, type Tensor } from '../onnx/tensor.ts';
 import type { Feeds } from '../runtime/session.ts';
-import { batchDims, type Classifier } from './classifier.ts';
+import type { Classifier } from './classifier.ts';
+import { batchDims } from './image-input.ts';
 
 export interface LossGraph {
   readonly graph: Graph;

@@ -34,7 +34,8 @@ const zipWith =
 
 const fromTorch = 'Load it in PyTorch and export it with torch.onnx.export.';
 const fromTensorFlow = 'Convert it with tf2onnx.';
-const fromKeras = 'Keras files take another path: neural-cleanse convert MODEL.h5 MODEL.onnx.';
+// Only who hands bytes to the reader of ONNX gets here: files are told apart before.
+const fromKeras = 'Open a Keras model with openModel, which converts it.';
 const notAModel = 'Give a model exported as .onnx.';
 
 /** Printable or white space, in ASCII or any encoding that extends it. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { strToU8, unzipSync, zipSync } from 'fflate';
+import { ready as hdf5 } from 'h5wasm';
 import { File, ready } from 'h5wasm/node';
 import { describe, expect, it } from 'vitest';
 import { openHdf5Store } from '../../src/data/hdf5-store.ts';
@@ -190,6 +191,21 @@ describe('damage is named', () => {
     } finally {
       store.close();
     }
+  });
+
+  it('in lengths that claim far more memory than the file has', async () => {
+    const module = await hdf5;
+    const damaged = await fixture('pooling_2.15_h5.h5');
+    const view = new DataView(damaged.buffer);
+    // The text of the architecture: its length, then where it lies
+    const reference = 1040;
+    expect([5130, 2048]).toEqual([view.getUint32(reference, true), view.getUint32(reference + 4, true)]);
+    const before = module.HEAPU8.length;
+    for (const length of [2 ** 20, 2 ** 28, 2 ** 29, 2 ** 30, 2 ** 31 - 1]) {
+      view.setUint32(reference, length, true);
+      expect(await codeOf(() => read(damaged))).toBe('KERAS_FILE_INVALID');
+    }
+    expect(module.HEAPU8.length).toBeLessThan(Math.max(before, 2 ** 26 + 4 * damaged.length));
   });
 
   it.each([

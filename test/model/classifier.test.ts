@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { type Classifier, prepareClassifier } from '../../src/model/classifier.ts';
 import { compileGradient } from '../../src/model/compile.ts';
+import type { ImageInput } from '../../src/model/image-input.ts';
 import { inspectModel } from '../../src/model/inspect.ts';
 import { lossFeeds, lossGraph } from '../../src/model/loss-graph.ts';
 import { GraphBuilder } from '../../src/onnx/builder.ts';
-import { type Dim, int, type Model } from '../../src/onnx/graph.ts';
+import { type Attributes, type Dim, int, type Model } from '../../src/onnx/graph.ts';
 import { canonicalModel } from '../../src/onnx/model.ts';
 import { type DType, float32, sizeOf, toNumbers } from '../../src/onnx/tensor.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
@@ -35,6 +36,30 @@ function smallModel({
   return canonicalModel(b.build());
 }
 
+const nchw = { layout: 'NCHW' } as const;
+const nhwc = { layout: 'NHWC' } as const;
+
+/** What exporters write of (x / 255 - mean) / std. */
+const normalised = (b: GraphBuilder, x: string): string =>
+  b.op('Div', [
+    b.op('Sub', [b.op('Mul', [b.cast(x, 'float32'), b.scalar(1 / 255)]), b.scalar(0.5)]),
+    b.scalar(0.25),
+  ]);
+
+/** A convolution behind `before`, then a mean over space: as many classes as it has filters. */
+function convolved(
+  dims: readonly Dim[],
+  before: (b: GraphBuilder, x: string) => string,
+  kernel: readonly number[],
+  attributes: Attributes = {},
+): Model {
+  const b = new GraphBuilder(undefined, '');
+  const weight = b.initializer('weight', randomTensor(generator(1), kernel, -1, 1));
+  const maps = b.op('Conv', [before(b, b.input('image', 'float32', dims)), weight], attributes);
+  b.output(b.reduce('ReduceMean', maps, [2, 3], false), 'float32', ['N', kernel[0]!], 'scores');
+  return canonicalModel(b.build());
+}
+
 const prepare = (model: Model, options = {}): Promise<Classifier> =>
   prepareClassifier(nodeRuntime, model, { session: { provider: 'cpu' }, ...options });
 
@@ -53,6 +78,26 @@ describe('prepareClassifier', () => {
   it('takes a given size for open dimensions', async () => {
     const { input } = await prepare(smallModel({ input: ['N', 3, 'H', 'W'] }), { size: [10, 12] });
     expect(input).toMatchObject({ height: 10, width: 12 });
+  });
+
+  it.each<[string, readonly Dim[], Partial<ImageInput>, (b: GraphBuilder, x: string) => string]>([
+    ['the input', ['N', 'C', 'H', 'W'], nchw, (_, x) => x],
+    ['a cast and a normalisation', ['N', null, null, null], nchw, normalised],
+    ['a transpose', ['N', 'H', 'W', 'C'], nhwc, (b, x) => b.transpose(normalised(b, x), [0, 3, 1, 2])],
+    [
+      'two transposes',
+      ['N', 'C', 'H', 'W'],
+      nchw,
+      (b, x) => b.transpose(b.transpose(x, [2, 3, 0, 1]), [2, 3, 0, 1]),
+    ],
+  ])('reads open channels from the convolution behind %s', async (_, dims, expected, before) => {
+    const { input } = await prepare(convolved(dims, before, [4, 3, 3, 3]), { size: [10, 12] });
+    expect(input).toMatchObject({ height: 10, width: 12, channels: 3, ...expected });
+  });
+
+  it('counts the channels of all groups', async () => {
+    const model = convolved(['N', 'C', 8, 8], (_, x) => x, [6, 1, 3, 3], { group: int(3) });
+    expect((await prepare(model)).input).toMatchObject({ layout: 'NCHW', channels: 3, height: 8, width: 8 });
   });
 
   it('flattens scores of shape [N, classes, 1, 1]', async () => {
@@ -101,6 +146,18 @@ describe('prepareClassifier', () => {
       smallModel({ input: ['N', 3, 'H', 'W'] }),
       'SHAPE_UNRESOLVED',
       /\[N,3,H,W\].*--size/,
+    ],
+    [
+      'open channels without a convolution',
+      smallModel({ input: ['N', 'C', 8, 8] }),
+      'SHAPE_UNRESOLVED',
+      /\[N,C,8,8\].*number of channels/,
+    ],
+    [
+      'a convolution of other channels',
+      convolved(['N', 'C', 8, 8], (_, x) => x, [4, 2, 3, 3]),
+      'NOT_A_CLASSIFIER',
+      /2 channels/,
     ],
     ['a vector as input', smallModel({ input: ['N', 192] }), 'NOT_A_CLASSIFIER', /\[N,192\]/],
     ['five channels', smallModel({ input: ['N', 5, 8, 8] }), 'NOT_A_CLASSIFIER', /5 channels/],

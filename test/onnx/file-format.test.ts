@@ -32,7 +32,7 @@ describe('another format is named, with what to do about it', () => {
     ],
     ['PNG', bytes([0x89], 'PNG\r\n', [0x1a, 0x0a], someBytes), 'a PNG image', /\.onnx/],
     ['JPEG', bytes([0xff, 0xd8, 0xff, 0xe0], someBytes), 'a JPEG image', /\.onnx/],
-    ['HDF5', bytes([0x89], 'HDF\r\n', [0x1a, 0x0a], someBytes), 'an HDF5 file', /convert/],
+    ['HDF5', bytes([0x89], 'HDF\r\n', [0x1a, 0x0a], someBytes), 'an HDF5 file', /openModel/],
     [
       'Keras 3',
       zipSync({
@@ -41,7 +41,7 @@ describe('another format is named, with what to do about it', () => {
         'model.weights.h5': strToU8(''),
       }),
       'a Keras 3 archive',
-      /convert/,
+      /openModel/,
     ],
     [
       'PyTorch',

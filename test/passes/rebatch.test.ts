@@ -237,6 +237,15 @@ describe('models whose declared batch is free', () => {
   });
 });
 
+/** One random sample, `n` times along a new first axis. */
+function repeated(dims: readonly number[], n: number): Tensor<'float32'> {
+  const { data } = randomTensor(random, dims);
+  return float32([n, ...dims], Array.from({ length: n }, () => Array.from(data)).flat());
+}
+
+const reshaped = ({ data }: Tensor<'float32'>, dims: readonly number[]): Tensor<'float32'> =>
+  float32(dims, data);
+
 describe('models exported with several samples', () => {
   test('are freed too', async () => {
     const graph = graphOf([4, 2, 3, 3], (b, x) => {
@@ -252,6 +261,35 @@ describe('models exported with several samples', () => {
     const { model } = await freed(graph, 2);
     const one = await runModel(model, { x: randomTensor(random, [1, 3, 1, 1]) });
     expect(one.y!.dims).toEqual([1, 2]);
+  });
+
+  test.each<[string, readonly number[], (b: GraphBuilder, x: string) => string]>([
+    [
+      'a class token',
+      [3, 2, 4],
+      (b, x) => b.concat([b.constant(repeated([1, 4], 3)), multiply(b, x, 4, 4)], 1),
+    ],
+    ['a bias', [3, 4], (b, x) => b.add(x, b.constant(repeated([4], 3)))],
+    [
+      'a bias whose axis holds heads too',
+      [3, 2, 4],
+      (b, x) =>
+        b.reshape(b.add(b.reshape(x, [6, 4]), b.constant(reshaped(repeated([2, 4], 3), [6, 4]))), [3, 8]),
+    ],
+    [
+      'a bias behind a transpose',
+      [3, 1, 4],
+      (b, x) => {
+        const bias = reshaped(repeated([4], 3), [1, 3, 4]);
+        return b.transpose(b.add(b.transpose(x, [1, 0, 2]), b.constant(bias)), [1, 0, 2]);
+      },
+    ],
+  ])('with %s that was repeated for each', async (_, dims, body) => {
+    const graph = graphOf(dims, body);
+    expect(await difference(graph, 3)).toBeLessThan(1e-5);
+    const { model } = await freed(graph, 3);
+    const one = await runModel(model, { x: randomTensor(random, [1, ...dims.slice(1)]) });
+    expect(one.y!.dims[0]).toBe(1);
   });
 
   test('but not if a constant holds one entry a sample', async () => {

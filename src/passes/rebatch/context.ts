@@ -2,7 +2,7 @@
 
 import { NeuralCleanseError } from '../../errors.ts';
 import { type Graph, labelOf, type Node } from '../../onnx/graph.ts';
-import { toNumbers } from '../../onnx/tensor.ts';
+import { type Tensor, toNumbers } from '../../onnx/tensor.ts';
 import type { Emitter } from './emitter.ts';
 
 /** Where the samples of a batch of B lie in a value: `shape[axis] = outer · B · inner`, slowest factor first. */
@@ -119,8 +119,13 @@ export class BatchContext {
   }
 
   /** Input `i` if it is a constant. */
+  tensor(i: number): Tensor | undefined {
+    return this.tracking.graph.initializers.get(this.node.inputs[i] ?? '');
+  }
+
+  /** The elements of input `i` if it is a constant. */
   constant(i: number): number[] | undefined {
-    const tensor = this.tracking.graph.initializers.get(this.node.inputs[i] ?? '');
+    const tensor = this.tensor(i);
     return tensor && toNumbers(tensor);
   }
 
@@ -142,7 +147,7 @@ export class BatchContext {
       {
         node: labelOf(this.node),
         op: this.node.op,
-        hint: `Export the model with a dynamic batch dimension: torch.onnx.export(…, dynamic_axes={"${input}": {0: "N"}}).`,
+        hint: `Export the model with a free batch: torch.onnx.export(…, dynamo=True, dynamic_shapes=[{0: torch.export.Dim("N")}]), or dynamic_axes={"${input}": {0: "N"}} with dynamo=False.`,
         data: { inputs: this.node.inputs, outputs: this.node.outputs },
       },
     );

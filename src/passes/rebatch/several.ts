@@ -1,5 +1,6 @@
 /** Operators whose several operands meet axis by axis: broadcasting, products, concatenation. */
 
+import type { Tensor } from '../../onnx/tensor.ts';
 import { attribute } from '../attributes.ts';
 import {
   type BatchContext,
@@ -9,6 +10,7 @@ import {
   type Location,
   type Outcome,
 } from './context.ts';
+import { commonPart } from './parts.ts';
 
 /** For each axis of one operand, the axis of the result it becomes; `undefined` for one that is summed away. */
 type AxisMap = readonly (number | undefined)[];
@@ -19,6 +21,13 @@ const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const alignedRight = (rank: number, resultRank: number): AxisMap =>
   range(rank).map((i) => i + resultRank - rank);
 
+/** An operand that is the same for all samples and has to stand once for each. */
+interface Repeated {
+  readonly location: Location;
+  /** Of one sample, where the operand holds all of the exported batch. */
+  readonly part: Tensor | undefined;
+}
+
 /**
  * The batch must lie in one axis of the result, divided the same way in every operand that has it. Operands that are the
  * same for all samples are repeated along that axis, unless broadcasting does it for them.
@@ -26,7 +35,7 @@ const alignedRight = (rank: number, resultRank: number): AxisMap =>
 function meet(c: BatchContext, maps: readonly AxisMap[], broadcasts: boolean): Outcome {
   const result = commonLocation(c, maps);
   const size = c.yShape()[result.axis];
-  const repeated = new Map<number, Location>();
+  const repeated = new Map<number, Repeated>();
   for (const [i, map] of maps.entries()) {
     const axis = map.indexOf(result.axis);
     if (!c.has(i) || axis < 0) continue;
@@ -34,8 +43,12 @@ function meet(c: BatchContext, maps: readonly AxisMap[], broadcasts: boolean): O
     if (c.at(i)) {
       if (length !== size) throw c.refusal(`input ${i} would be broadcast along the batch`);
     } else if (length !== 1 || !broadcasts) {
-      if (c.batch !== 1) throw c.refusal(`constant input ${i} has the batch size ${c.batch} built in`);
-      repeated.set(i, { ...result, axis });
+      const location = { ...result, axis };
+      const constant = c.tensor(i);
+      const part = c.batch === 1 ? undefined : constant && commonPart(constant, location, c.batch);
+      if (c.batch !== 1 && !part)
+        throw c.refusal(`constant input ${i} has the batch size ${c.batch} built in`);
+      repeated.set(i, { location, part });
     }
   }
   const outputs = [batched(result)];
@@ -44,8 +57,12 @@ function meet(c: BatchContext, maps: readonly AxisMap[], broadcasts: boolean): O
     outputs,
     emit: (e) => {
       const inputs = c.node.inputs.map((input, i) => {
-        const location = repeated.get(i);
-        return location ? e.spread(input, c.xShape(i), location) : input;
+        const found = repeated.get(i);
+        if (!found) return input;
+        const { location, part } = found;
+        return part
+          ? e.spread(e.b.constant(part), part.dims, location)
+          : e.spread(input, c.xShape(i), location);
       });
       return { ...c.node, inputs };
     },
