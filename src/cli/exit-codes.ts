@@ -32,7 +32,16 @@ const unsupported: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** What was asked for makes no sense, whatever the model and the data. */
-const usage: ReadonlySet<ErrorCode> = new Set(['USAGE', 'PREPROCESS_INVALID', 'SETTING_INVALID']);
+const usage: ReadonlySet<ErrorCode> = new Set([
+  'USAGE',
+  'PREPROCESS_INVALID',
+  'SETTING_INVALID',
+  'DATA_SPEC_INVALID',
+  'TRIGGER_UNKNOWN',
+  'TRIGGERS_EQUAL',
+  'RATIO_INVALID',
+  'CONFIG_INVALID',
+]);
 
 /** The exit code of an error. */
 export function exitCodeOf(code: ErrorCode): number {
