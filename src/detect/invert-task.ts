@@ -16,24 +16,24 @@ export interface InversionShared {
   readonly settings: InversionSettings;
   /** Decides the split of the samples; each request has a seed of its own besides. */
   readonly seed: number;
+  /** Whether progress shows the mask. @default false */
+  readonly previews?: boolean;
 }
-
-/** Compiling takes about a second, so a worker keeps its inverter for the labels to come. */
-const inverters = new WeakMap<InversionShared, Promise<Inverter>>();
 
 export const invertTask = defineTask(
   import.meta.url,
   'invertTask',
   async (
     request: InvertRequest,
-    { runtime, provider, shared, signal, report }: TaskContext<InversionProgress, InversionShared>,
+    { runtime, provider, shared, signal, report, keep }: TaskContext<InversionProgress, InversionShared>,
   ): Promise<Inversion> => {
-    let inverter = inverters.get(shared);
-    if (!inverter) {
+    // Compiling takes about a second, so one inverter serves all labels.
+    const inverter = await keep(() => {
       const split = splitSamples(shared.images, shared.seed);
-      inverter = Inverter.open(runtime, { ...shared, split, session: { provider } });
-      inverters.set(shared, inverter);
-    }
-    return (await inverter).invert(request, signal, report);
+      return Inverter.open(runtime, { ...shared, split, session: { provider } });
+    });
+    return inverter.invert(request, signal, (progress, trigger) =>
+      report(shared.previews ? { ...progress, mask: trigger().mask.data } : progress),
+    );
   },
 );

@@ -8,7 +8,7 @@ import type { Classifier } from '../model/classifier.ts';
 import { float32 } from '../onnx/tensor.ts';
 import type { Runtime, Session, SessionOptions } from '../runtime/session.ts';
 import { throwIfCancelled } from '../runtime/task.ts';
-import { l1Norm, type Trigger } from '../triggers/trigger.ts';
+import { l1Norm, strengthen, type Trigger } from '../triggers/trigger.ts';
 import { wilsonInterval } from '../wilson.ts';
 import { openInversion, parameterDims, updatedName } from './inversion-graph.ts';
 import { type CurvePoint, LabelRun, stateNames } from './label-run.ts';
@@ -48,7 +48,12 @@ export interface InversionProgress {
   readonly step: number;
   readonly l1: number;
   readonly asr: number;
+  /** [H·W] in [0, 1], as it stands; only where it was asked for. */
+  readonly mask?: Float32Array;
 }
+
+/** @param trigger makes the trigger as it stands */
+export type InversionReporter = (progress: InversionProgress, trigger: () => Trigger) => void;
 
 export interface InvertRequest {
   readonly label: number;
@@ -59,6 +64,9 @@ export interface InvertRequest {
 
 /** After a mask that failed, the next to be tried is larger by this factor at least. */
 const worthTrying = 0.97;
+
+/** How much more opaque a mask is made that almost passes, step by step. */
+const strengths = [1.1, 1.25, 1.5, 2];
 
 /** Mean norm of the last steps, which one alone says with noise. */
 function recentNorm({ curve }: LabelRun): number {
@@ -111,7 +119,7 @@ export class Inverter {
   async invert(
     request: InvertRequest,
     signal: AbortSignal,
-    report: (progress: InversionProgress) => void = () => {},
+    report: InversionReporter = () => {},
   ): Promise<Inversion> {
     const began = performance.now();
     const { label, start = 0, seed } = request;
@@ -130,7 +138,7 @@ export class Inverter {
         runtimeMs += performance.now() - stepBegan;
         const last = run.curve.at(-1);
         if (last && run.updates % reportEvery === 0) {
-          report({ label, start, step: run.course.step, l1: last.norm, asr: last.asr });
+          report({ label, start, step: run.course.step, l1: last.norm, asr: last.asr }, () => run.trigger());
         }
       }
     };
@@ -156,8 +164,9 @@ export class Inverter {
 
   /**
    * Chooses among the triggers that were kept. `moving`: the last, the smallest that passed while it moved. `frozen`: the
-   * smallest that passes on held-out images; of those of much the same size only one is tried. If there is none, the last
-   * state stands for a censored label.
+   * smallest that passes on held-out images; of those of much the same size only one is tried. If none does, the last one is made
+   * more opaque until it does; its norm is then more than is needed, never less. If that fails too, the last state stands for a
+   * censored label.
    */
   private async judge(run: LabelRun): Promise<Pick<Inversion, 'status' | 'trigger' | 'asr'>> {
     const heldOut = this.split.without(this.split.heldOut, run.label);
@@ -167,13 +176,17 @@ export class Inverter {
       const trigger = run.kept.at(-1);
       if (trigger) return { status: 'reversed', trigger, asr: await asrOf(trigger) };
     } else {
-      let tried = 0;
-      for (const trigger of run.kept.toSorted((a, b) => l1Norm(a) - l1Norm(b))) {
-        if (l1Norm(trigger) * worthTrying < tried) continue;
-        tried = l1Norm(trigger);
-        const asr = await asrOf(trigger);
-        if (wilsonInterval(asr, heldOut.length, 1).high >= run.course.attackSuccThreshold)
-          return { status: 'reversed', trigger, asr };
+      const passes = (asr: number): boolean =>
+        wilsonInterval(asr, heldOut.length, 1).high >= run.course.attackSuccThreshold;
+      const last = run.trigger();
+      for (const candidates of [run.kept, strengths.map((factor) => strengthen(last, factor))]) {
+        let tried = 0;
+        for (const trigger of candidates.toSorted((a, b) => l1Norm(a) - l1Norm(b))) {
+          if (l1Norm(trigger) * worthTrying < tried) continue;
+          tried = l1Norm(trigger);
+          const asr = await asrOf(trigger);
+          if (passes(asr)) return { status: 'reversed', trigger, asr };
+        }
       }
     }
     const trigger = run.trigger();

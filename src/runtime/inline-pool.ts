@@ -1,11 +1,13 @@
 /** A pool without workers: tasks run one after another where they are asked for. For browsers, and for a single GPU. */
 
+import { Kept } from './kept.ts';
 import { Queue } from './queue.ts';
 import type { Provider, Runtime } from './session.ts';
 import {
   cancelled,
   type Pool,
   type Task,
+  type TaskContext,
   type TaskOptions,
   unlessCancelled,
   withSessionDefaults,
@@ -28,6 +30,7 @@ export async function createInlinePool<Shared = undefined>(
   const bound = withSessionDefaults(runtime, { provider, threads: options.threads ?? 1 });
   const closing = new AbortController();
   const queue = new Queue();
+  const kept = new Kept();
   return {
     provider,
     size: 1,
@@ -38,7 +41,14 @@ export async function createInlinePool<Shared = undefined>(
     ): Promise<Result> {
       const signal = AbortSignal.any([closing.signal, ...(caller.signal ? [caller.signal] : [])]);
       const report = (progress: Progress): void => caller.onProgress?.(progress);
-      const context = { runtime: bound, provider, shared: options.shared as Shared, signal, report };
+      const context: TaskContext<Progress, Shared> = {
+        runtime: bound,
+        provider,
+        shared: options.shared as Shared,
+        signal,
+        report,
+        keep: (open) => kept.get(task, open),
+      };
       return new Promise((resolve, reject) => {
         let started = false;
         const work = (): Promise<Result> => {
@@ -53,7 +63,7 @@ export async function createInlinePool<Shared = undefined>(
     },
     async close() {
       closing.abort();
-      await queue.run(async () => undefined);
+      await queue.run(() => kept.release());
     },
   };
 }

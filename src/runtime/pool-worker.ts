@@ -1,12 +1,15 @@
 /** The main module of a pool's worker process: runs one task at a time. */
 
 import { NeuralCleanseError } from '../errors.ts';
+import { Kept } from './kept.ts';
 import { nodeRuntime } from './node.ts';
 import { type Task, type TaskContext, withSessionDefaults } from './task.ts';
 import { encodeError, type FromWorker, type ToWorker } from './wire.ts';
 
 let context: Pick<TaskContext, 'runtime' | 'provider' | 'shared'>;
 let current: AbortController | undefined;
+/** Freed with the process. */
+const kept = new Kept();
 
 process.on('message', (message: ToWorker) => {
   switch (message.kind) {
@@ -36,6 +39,7 @@ async function run({ module, name, payload }: Extract<ToWorker, { kind: 'run' }>
       ...context,
       signal: controller.signal,
       report: (progress: unknown) => send({ kind: 'progress', progress }),
+      keep: (open) => kept.get(task, open),
     } as TaskContext);
     send({ kind: 'done', result });
   } catch (error) {

@@ -1,6 +1,7 @@
 /** Work that a pool runs: a function with a serialisable payload and result, and the address under which another process finds it. */
 
 import { NeuralCleanseError } from '../errors.ts';
+import type { Releasable } from './kept.ts';
 import type { Provider, Runtime, SessionOptions } from './session.ts';
 
 export interface TaskContext<Progress = never, Shared = unknown> {
@@ -12,6 +13,8 @@ export interface TaskContext<Progress = never, Shared = unknown> {
   /** Aborted when the task is no longer wanted; see {@link throwIfCancelled}. */
   readonly signal: AbortSignal;
   report(progress: Progress): void;
+  /** What an earlier run of this task opened here, else what `open` returns. The pool releases it when it closes. */
+  keep<T extends Releasable>(open: () => Promise<T>): Promise<T>;
 }
 
 export interface Task<Payload, Result, Progress = never, Shared = unknown> {

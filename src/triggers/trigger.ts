@@ -39,6 +39,12 @@ export function l1Norm({ mask }: Pick<Trigger, 'mask'>): number {
   return sum;
 }
 
+/** The same trigger with a mask `factor` times as opaque, as far as 1 allows. */
+export const strengthen = ({ mask, pattern }: Trigger, factor: number): Trigger => ({
+  mask: { ...mask, data: mask.data.map((value) => Math.min(1, factor * value)) },
+  pattern,
+});
+
 /**
  * Which part of the mask's L1 norm lies inside a box, in [0, 1]; 0 for an empty mask. What of the box is
  * outside the image counts as empty.

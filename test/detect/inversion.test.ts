@@ -293,8 +293,26 @@ describe('Inverter', () => {
     expect(found.curve).toEqual(alone[early.indexOf(Math.min(...early))]!.curve);
   });
 
+  it('makes a mask more opaque that almost passes', async () => {
+    const cost = 0.01;
+    const only = { initCost: cost, minCost: cost, maxCost: cost, keepEvery: 1000 };
+    const settings = {
+      ...presets.fast,
+      schedule: { ...presets.fast.schedule, ...only } as InversionSettings['schedule'],
+      probes: { count: 1, steps: 0 },
+    };
+    const { status, l1, asr, curve } = await invert(3, settings);
+    expect(status).toBe('reversed');
+    expect(asr).toBeGreaterThan(0.97);
+    // At most by the first factor, since no pixel goes beyond 1; the last step moved the mask by less
+    expect(l1 / curve.at(-1)!.norm).toBeGreaterThan(1.03);
+    expect(l1 / curve.at(-1)!.norm).toBeLessThan(1.11);
+  });
+
   it('reports a label that nothing reaches as censored', async () => {
-    const result = await invert(0, withSteps(2));
+    // Noise, however opaque, is no digit 1.
+    const settings = { ...withSteps(2), adam: { ...originalAdam, learningRate: 1e-6 } };
+    const result = await invert(1, settings);
     expect(result).toMatchObject({ status: 'censored', stopped: 'steps', steps: 2, gradientSteps: 8 });
   });
 

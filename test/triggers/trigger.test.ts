@@ -4,7 +4,7 @@ import { float32, type Tensor } from '../../src/onnx/tensor.ts';
 import { cornerBox, noiseSquare, solidSquare } from '../../src/triggers/patterns.ts';
 import { renderTrigger, restoreTrigger } from '../../src/triggers/render.ts';
 import { stamp } from '../../src/triggers/stamp.ts';
-import { l1Norm, makeTrigger, massInside } from '../../src/triggers/trigger.ts';
+import { l1Norm, makeTrigger, massInside, strengthen } from '../../src/triggers/trigger.ts';
 import { generator, randomTensor } from '../support/gradient-check.ts';
 
 const refused = (code: string) => expect.objectContaining({ code });
@@ -60,6 +60,17 @@ describe('the norm of a mask', () => {
   it('has no part inside of a box if the mask is empty', () => {
     expect(massInside({ mask: float32([1, 1], [0]) }, [0, 0, 1, 1])).toBe(0);
   });
+});
+
+it('is made more opaque up to 1, and keeps its pattern', () => {
+  const trigger = makeTrigger(
+    float32([1, 3], Float32Array.of(0, 0.5, 0.75)),
+    float32([1, 3, 1], Float32Array.of(1, 2, 3)),
+  );
+  const stronger = strengthen(trigger, 1.5);
+  expect(stronger.mask).toEqual(float32([1, 3], Float32Array.of(0, 0.75, 1)));
+  expect(stronger.pattern).toBe(trigger.pattern);
+  expect(trigger.mask.data[1]).toBe(0.5);
 });
 
 describe('stamping', () => {
