@@ -90,9 +90,16 @@ export const errorCodes = {
   RUN_MISMATCH: 'the folder holds a run of another model, other data or other settings',
   RUN_CORRUPT: 'a line of the log of a run cannot be read',
   RUN_BUSY: 'another process works in the run folder',
+  RUN_UNFINISHED: 'the run has no result yet, or not of the label asked for',
   RUN_NOT_WRITTEN: 'the run folder cannot be written to',
+  // Mitigation
+  NOTHING_FLAGGED: 'the scan has flagged no label, so there is no trigger to repair',
+  LAYER_NOT_FOUND: 'the model has no layer of that kind or name, or none whose neurons can be told',
+  FILTER_INVALID: 'a file is no filter, or that of another model',
   // Command line
   USAGE: 'the command line is wrong',
+  PORT_UNAVAILABLE: 'the port of the local web app is taken or may not be used',
+  APP_NOT_BUILT: 'the files of the web app are missing',
   INTERNAL: 'a fault of this program',
 } as const;
 

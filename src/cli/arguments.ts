@@ -2,6 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { type Preprocess, parsePreprocess, preprocessFrom } from '../data/preprocess.ts';
+import { parseSize } from '../data/raster.ts';
+import { parseLabels } from '../detect/label-list.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import { type ReportFormat, reportFormats } from '../report/formats.ts';
 import { type Provider, providers } from '../runtime/session.ts';
@@ -39,30 +41,11 @@ export function providerOption(text: string): Provider | 'auto' {
   return found;
 }
 
-/** `H,W` or one number for a square. */
-export function sizeOption(text: string): [height: number, width: number] {
-  const parts = text.split(/[,x]/).map(Number);
-  const [height = Number.NaN, width = height] = parts;
-  if (parts.length > 2 || ![height, width].every((v) => Number.isSafeInteger(v) && v > 0)) {
-    throw usage('--size', text, 'HEIGHT,WIDTH in pixels, e.g. 224,224');
-  }
-  return [height, width];
-}
+/** As {@link parseSize} reads it. */
+export const sizeOption = (text: string): [height: number, width: number] => [...parseSize(text, '--size')];
 
-/** More labels than any classifier has; keeps a mistyped range from filling the memory. */
-const maxLabel = 1_000_000;
-
-/** `0,3,7-9` -> 0, 3, 7, 8, 9, without repetitions. */
-export function labelsOption(text: string): number[] {
-  const wrong = usage('--labels', text, 'labels and ranges of labels, e.g. 0,3,7-9');
-  const labels = text.split(',').flatMap((part) => {
-    const [, first, last = first] = /^\s*(\d+)\s*(?:-\s*(\d+)\s*)?$/.exec(part) ?? [];
-    const [from, to] = [Number(first), Number(last)];
-    if (!(from <= to && to <= maxLabel)) throw wrong;
-    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
-  });
-  return [...new Set(labels)];
-}
+/** As {@link parseLabels} reads them. */
+export const labelsOption = (text: string): number[] => parseLabels(text, '--labels');
 
 /** `text,json` */
 export function formatsOption(text: string): ReportFormat[] {

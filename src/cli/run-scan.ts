@@ -2,35 +2,32 @@
 
 import type { Preprocess } from '../data/preprocess.ts';
 import { RunFolder } from '../data/run-folder.ts';
-import type { Inversion } from '../detect/invert.ts';
-import { type PreflightReport, runPreflight } from '../detect/preflight.ts';
-import { betterInversion, scanLabels } from '../detect/scan.ts';
-import { preflightObstacles } from '../detect/verdict.ts';
+import { runPreflight } from '../detect/preflight.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import type { Model } from '../onnx/graph.ts';
-import { buildResult, buildStoppedResult, headerOf, type RunInputs } from '../report/build-result.ts';
+import { headerOf, type RunInputs } from '../report/build-result.ts';
 import { shellText, withOptions } from '../report/command-line.ts';
 import { type ReportFormat, renderReport, reportFiles } from '../report/formats.ts';
 import type { FinishedReport } from '../report/html/content.ts';
 import { extrasFile } from '../report/html/extras.ts';
-import {
-  bestRecords,
-  type LabelRecord,
-  parseLabelRecord,
-  recordOf,
-  summaryOf,
-} from '../report/label-record.ts';
+import { finishedReport } from '../report/html/saved-report.ts';
+import { parseLabelRecord } from '../report/label-record.ts';
 import type { ScanResult } from '../report/result.ts';
+import {
+  finishedRecords,
+  runInversions,
+  type ScanRun,
+  sharedOf,
+  stoppedByPreflight,
+} from '../report/scan-run.ts';
 import { nodeRuntime } from '../runtime/node.ts';
 import { createPool } from '../runtime/pool.ts';
-import { Queue } from '../runtime/queue.ts';
-import { renderTrigger } from '../triggers/render.ts';
 import { onInterrupt } from './interrupt.ts';
 import { note } from './output.ts';
 import { describePreflight } from './preflight-table.ts';
 import { showProgress } from './progress.ts';
-import { makeExtras } from './report-extras.ts';
-import { finishedReport } from './saved-report.ts';
+import { makeFolderExtras } from './report-extras.ts';
+import { filesIn } from './saved-report.ts';
 
 export interface ScanJob {
   readonly inputs: RunInputs;
@@ -50,117 +47,66 @@ export interface ScanJob {
 /**
  * Runs a scan, or goes on with one.
  *
- * @throws NeuralCleanseError CANCELLED after Ctrl-C; what {@link RunFolder}, {@link runPreflight} and {@link scanLabels}
+ * @throws NeuralCleanseError CANCELLED after Ctrl-C; what {@link RunFolder}, {@link runPreflight} and {@link runInversions}
  *   throw. Finished inversions are kept.
  */
 export async function runScan(job: ScanJob): Promise<FinishedReport> {
-  const run = await RunFolder.open(job.folder, { resume: job.resume, parseEntry: parseLabelRecord });
+  const store = await RunFolder.open(job.folder, { resume: job.resume, parseEntry: parseLabelRecord });
   try {
-    const preflight = await runPreflight(nodeRuntime, job.inputs.classifier, job.inputs.images, {
-      seed: job.inputs.seed,
-      session: { provider: job.inputs.provider },
+    const { inputs, model, firstLabel, startedAt, environment } = job;
+    const preflight = await runPreflight(nodeRuntime, inputs.classifier, inputs.images, {
+      seed: inputs.seed,
+      session: { provider: inputs.provider },
       ...(job.preprocess && { preprocess: job.preprocess }),
     });
     note(...describePreflight(preflight, job.preprocess !== undefined));
-    await run.begin(headerOf(job.inputs, preflight.chosen.preprocess));
-    const obstacles = preflightObstacles({
-      accuracy: preflight.chosen.accuracy,
-      problems: preflight.problems,
-    });
-    const result =
-      obstacles.length > 0
-        ? buildStoppedResult(job.inputs, preflight, obstacles, circumstances(job, 0))
-        : await invertLabels(job, run, preflight);
-    const extras = await makeExtras(job, preflight, result);
-    const report = await finishedReport(job.folder, result, extras);
-    await run.write({ [extrasFile]: `${JSON.stringify(extras)}\n`, ...reports(report, job.formats) });
+    await store.begin(headerOf(inputs, preflight.chosen.preprocess));
+    const run = { inputs, preflight, store, firstLabel, startedAt, environment };
+    const result = stoppedByPreflight(run) ?? (await invertLabels(run));
+    const extras = await makeFolderExtras(job.folder, { inputs, model, preflight, result });
+    const report = await finishedReport(filesIn(job.folder), result, extras);
+    await store.write({ [extrasFile]: `${JSON.stringify(extras)}\n`, ...reports(report, job.formats) });
     return report;
   } finally {
-    await run.close();
+    await store.close();
   }
 }
 
-async function invertLabels(
-  job: ScanJob,
-  run: RunFolder<LabelRecord>,
-  preflight: PreflightReport,
-): Promise<ScanResult> {
-  const { inputs, environment } = job;
-  const { classifier, images, settings, seed, provider } = inputs;
-  const known = run.entries.filter((record) => record.files.every((name) => run.files.has(name)));
+async function invertLabels(run: Omit<ScanRun, 'signal'>): Promise<ScanResult> {
+  const { inputs, preflight, store, environment } = run;
+  const known = finishedRecords(store);
   if (known.length > 0) note(`Resumed with ${known.length} finished inversions.`);
-  const best = new Map(bestRecords(known).map((record) => [record.label, record]));
-
-  // One at a time: of two starts of a label, the second to be saved must know of the first.
-  const saves = new Queue();
-  const save = async (inversion: Inversion): Promise<void> => {
-    const other = best.get(inversion.label);
-    const counts = other === undefined || betterInversion<LabelFigures>(other, inversion) === inversion;
-    const { label, trigger } = inversion;
-    const files = counts ? await run.saveTrigger(label, renderTrigger(trigger), trigger) : [];
-    const record = recordOf(inversion, files);
-    await run.append(record);
-    if (counts) best.set(label, record);
-  };
-
-  const labels = startingWith(job.firstLabel, inputs.labels);
+  const labels = inputs.labels.length;
+  const { starts } = inputs.settings;
   const pool = await createPool({
-    provider,
+    provider: inputs.provider,
     threads: environment.threads,
-    tasks: labels.length * settings.starts,
-    shared: { classifier, images, preprocess: preflight.chosen.preprocess, settings, seed },
+    tasks: labels * starts,
+    shared: sharedOf(inputs, preflight),
   });
-  const progress = showProgress(process.stderr, {
-    labels: labels.length,
-    starts: settings.starts,
-    known: known.length,
-  });
+  const progress = showProgress(process.stderr, { labels, starts, known: known.length });
   const interrupt = onInterrupt((line) => progress.note(line));
+  const finished = new Set(known.map(({ label }) => label));
   try {
-    const outcome = await scanLabels(
+    return await runInversions(
       pool,
-      {
-        labels,
-        seed,
-        starts: settings.starts,
-        preflight,
-        pixels: classifier.input.height * classifier.input.width,
-        finished: known.map(summaryOf),
-        signal: interrupt.signal,
-      },
+      { ...run, signal: interrupt.signal },
       {
         onProgress: (state) => progress.running(state),
-        onInversion: (inversion) =>
-          saves.run(async () => {
-            await save(inversion);
-            progress.finished(inversion);
-          }),
+        onSaved: (inversion) => {
+          finished.add(inversion.label);
+          progress.finished(inversion);
+        },
       },
     );
-    const files = new Map([...best].map(([label, record]) => [label, record.files]));
-    return buildResult(inputs, preflight, outcome, files, circumstances(job, known.length));
   } catch (error) {
-    throw interrupt.signal.aborted ? stopped(job, best.size, error) : error;
+    throw interrupt.signal.aborted ? stopped(run, finished.size, error) : error;
   } finally {
     progress.stop();
     interrupt.dispose();
     await pool.close();
   }
 }
-
-type LabelFigures = Pick<Inversion, 'status' | 'l1'>;
-
-const startingWith = (first: number | undefined, labels: readonly number[]): number[] =>
-  first === undefined ? [...labels] : [first, ...labels.filter((label) => label !== first)];
-
-const circumstances = ({ startedAt, environment }: ScanJob, resumed: number) => ({
-  timings: {
-    startedAt: startedAt.toISOString(),
-    seconds: (Date.now() - startedAt.getTime()) / 1000,
-    resumed,
-  },
-  environment,
-});
 
 /** The files of a run's results. What other programs read comes last, so that it is there only with all others. */
 function reports(report: FinishedReport, formats: readonly ReportFormat[]): Record<string, string> {
@@ -171,7 +117,7 @@ function reports(report: FinishedReport, formats: readonly ReportFormat[]): Reco
   );
 }
 
-function stopped({ inputs, environment }: ScanJob, finished: number, cause: unknown): NeuralCleanseError {
+function stopped({ inputs, environment }: ScanRun, finished: number, cause: unknown): NeuralCleanseError {
   const command = shellText(['neural-cleanse', ...withOptions(environment.command, { '--resume': true })]);
   return new NeuralCleanseError(
     'CANCELLED',

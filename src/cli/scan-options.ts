@@ -1,20 +1,12 @@
-/** The options of `neural-cleanse scan`, and the settings that they make. */
+/** The options of `neural-cleanse scan`. */
 
 import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import type { Preprocess } from '../data/preprocess.ts';
 import type { Split } from '../data/splits.ts';
-import { createAnnealing } from '../detect/annealing.ts';
-import {
-  type InversionSettings,
-  type PresetName,
-  presetNames,
-  presets,
-  type Schedule,
-} from '../detect/presets.ts';
-import { createSchedule } from '../detect/schedule.ts';
+import { presetNames } from '../detect/presets.ts';
+import type { SettingOptions } from '../detect/settings.ts';
 import type { FailOn } from '../detect/verdict.ts';
-import { NeuralCleanseError } from '../errors.ts';
 import { type ReportFormat, reportFormats } from '../report/formats.ts';
 import type { Provider } from '../runtime/session.ts';
 import {
@@ -27,9 +19,8 @@ import {
   wholeNumber,
 } from './arguments.ts';
 
-export interface ScanOptions {
+export interface ScanOptions extends SettingOptions {
   readonly data: string;
-  readonly preset: PresetName;
   readonly labels?: readonly number[];
   readonly firstLabel?: number;
   readonly preprocess?: Preprocess;
@@ -37,7 +28,6 @@ export interface ScanOptions {
   readonly output?: string;
   readonly roi?: true;
   readonly split?: Split;
-  readonly samples: number;
   readonly out?: string;
   readonly provider: Provider | 'auto';
   readonly threads: number;
@@ -45,20 +35,6 @@ export interface ScanOptions {
   readonly resume?: true;
   readonly format: readonly ReportFormat[];
   readonly failOn: FailOn;
-  readonly regularizer?: InversionSettings['regularizer'];
-  readonly upsample?: number;
-  readonly batch?: number;
-  readonly steps?: number;
-  readonly attackThreshold?: number;
-  readonly initCost?: number;
-  readonly costMultiplier?: number;
-  readonly patience?: number;
-  /** False if the user gave --no-early-stop. */
-  readonly earlyStop: boolean;
-  readonly earlyStopThreshold?: number;
-  readonly earlyStopPatience?: number;
-  readonly learningRate?: number;
-  readonly starts?: number;
 }
 
 /** Names in capitals are those of the original's settings. */
@@ -153,55 +129,3 @@ export const addScanOptions = (command: Command): Command =>
       'how often each label is inverted; the smallest mask counts',
       wholeNumber('--starts'),
     );
-
-/**
- * The preset with the user's changes.
- *
- * @throws NeuralCleanseError SETTING_INVALID if these do not go together
- */
-export function settingsFrom(options: ScanOptions): InversionSettings {
-  const preset = presets[options.preset];
-  const batch = options.batch ?? preset.batch;
-  // The original makes a step of as many mini-batches as the samples fill.
-  const miniBatches =
-    options.preset === 'paper' ? Math.max(1, Math.floor(options.samples / batch)) : preset.miniBatches;
-  return {
-    ...preset,
-    batch,
-    miniBatches,
-    regularizer: options.regularizer ?? preset.regularizer,
-    upsample: options.upsample ?? preset.upsample,
-    starts: options.starts ?? preset.starts,
-    adam: { ...preset.adam, learningRate: options.learningRate ?? preset.adam.learningRate },
-    schedule: scheduleFrom(options, preset.schedule),
-  };
-}
-
-/** In full, so that what contradicts itself is found now, and not by the first inversion. */
-function scheduleFrom(options: ScanOptions, preset: Schedule): Schedule {
-  const common = {
-    ...(options.steps !== undefined && { steps: options.steps }),
-    ...(options.attackThreshold !== undefined && { attackSuccThreshold: options.attackThreshold }),
-    ...(options.initCost !== undefined && { initCost: options.initCost }),
-  };
-  if (preset.kind === 'original') {
-    const { kind, ...changed } = {
-      ...preset,
-      ...common,
-      ...(options.costMultiplier !== undefined && { costMultiplier: options.costMultiplier }),
-      ...(options.patience !== undefined && { patience: options.patience }),
-      ...(!options.earlyStop && { earlyStop: false }),
-      ...(options.earlyStopThreshold !== undefined && { earlyStopThreshold: options.earlyStopThreshold }),
-      ...(options.earlyStopPatience !== undefined && { earlyStopPatience: options.earlyStopPatience }),
-    };
-    return { kind, ...createSchedule(changed).config };
-  }
-  const ofPaper = ['costMultiplier', 'patience', 'earlyStopThreshold', 'earlyStopPatience'] as const;
-  const foreign = options.earlyStop ? ofPaper.find((name) => options[name] !== undefined) : 'earlyStop';
-  if (foreign !== undefined) {
-    throw new NeuralCleanseError('SETTING_INVALID', `The preset ${options.preset} has no ${foreign}.`, {
-      hint: 'It makes a fixed number of steps, and its weight follows every one. Give --preset paper for the loop of the original.',
-    });
-  }
-  return { ...preset, ...createAnnealing({ ...preset, ...common }).config };
-}

@@ -1,21 +1,24 @@
 /** `neural-cleanse scan MODEL --data DATA` */
 
-import { basename, extname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { describeImages, requireClasses } from '../data/dataset.ts';
 import { openModel } from '../data/model-file.ts';
 import { digestOf } from '../data/run-digest.ts';
+import { chooseLabels } from '../detect/label-list.ts';
 import { checkSamples } from '../detect/scan.ts';
+import { settingsFrom } from '../detect/settings.ts';
 import { exitCodeOf } from '../detect/verdict.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import { type Classifier, prepareClassifier } from '../model/classifier.ts';
 import type { RunInputs } from '../report/build-result.ts';
+import { runFolderName } from '../report/file-names.ts';
 import { renderReport } from '../report/formats.ts';
 import { nodeRuntime } from '../runtime/node.ts';
 import { openModelImages } from './model-images.ts';
 import { note, printReport, reportStyle } from './output.ts';
 import { runScan } from './run-scan.ts';
-import { addScanOptions, type ScanOptions, settingsFrom } from './scan-options.ts';
+import { addScanOptions, type ScanOptions } from './scan-options.ts';
 import { version, versions } from './version.ts';
 
 export const scanCommand = (program: Command): Command =>
@@ -37,7 +40,7 @@ async function scan(path: string, options: ScanOptions): Promise<void> {
     ...(options.size && { size: options.size }),
     ...(options.output !== undefined && { output: options.output }),
   });
-  const labels = chooseLabels(options, classifier);
+  const labels = labelsFrom(options, classifier);
   const opened = await openModelImages(options, classifier);
   const images = opened.labels ? requireClasses(opened) : opened;
   checkSamples(images, labels, options.seed);
@@ -60,7 +63,7 @@ async function scan(path: string, options: ScanOptions): Promise<void> {
     // What sessions are opened with by default.
     optimization: 'all',
   };
-  const folder = options.out ?? defaultFolder(path, sha256, options.seed);
+  const folder = options.out ?? join('runs', runFolderName(basename(path), sha256, options.seed));
   const report = await runScan({
     inputs,
     folder,
@@ -87,25 +90,12 @@ async function scan(path: string, options: ScanOptions): Promise<void> {
   process.exitCode = exitCodeOf(report.result.verdict, options.failOn);
 }
 
-/** All labels, or those asked for. @throws NeuralCleanseError USAGE */
-function chooseLabels({ labels, firstLabel }: ScanOptions, { classes }: Classifier): readonly number[] {
-  const chosen = labels ?? Array.from({ length: classes }, (_, label) => label);
-  const outside = [...chosen, ...(firstLabel === undefined ? [] : [firstLabel])].find(
-    (label) => label >= classes,
-  );
-  if (outside !== undefined) {
-    throw new NeuralCleanseError('USAGE', `The model has no label ${outside}.`, {
-      hint: `It has ${classes} classes, so labels go from 0 to ${classes - 1}.`,
-    });
-  }
-  if (firstLabel !== undefined && !chosen.includes(firstLabel)) {
-    throw new NeuralCleanseError('USAGE', `--first-label ${firstLabel} is not among the labels to scan.`, {
-      hint: 'Add it to --labels.',
-    });
-  }
-  return chosen;
+/** The labels to scan; the first one is among them. @throws NeuralCleanseError USAGE */
+function labelsFrom({ labels, firstLabel }: ScanOptions, { classes }: Classifier): readonly number[] {
+  const chosen = chooseLabels(labels, classes);
+  if (firstLabel === undefined || chosen.includes(firstLabel)) return chosen;
+  chooseLabels([firstLabel], classes);
+  throw new NeuralCleanseError('USAGE', `--first-label ${firstLabel} is not among the labels to scan.`, {
+    hint: 'Add it to --labels.',
+  });
 }
-
-/** Tells models of one name apart. */
-const defaultFolder = (path: string, sha256: string, seed: number): string =>
-  join('runs', `${basename(path, extname(path))}-${sha256.slice(0, 8)}-${seed}`);

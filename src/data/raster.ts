@@ -10,6 +10,23 @@ export type Channels = 1 | 3;
 /** Height and width in pixels. */
 export type Size = readonly [height: number, width: number];
 
+/**
+ * `H,W`, or one number for a square.
+ *
+ * @param option what messages call the text
+ * @throws NeuralCleanseError USAGE
+ */
+export function parseSize(text: string, option: string): Size {
+  const parts = text.split(/[,x]/).map(Number);
+  const [height = Number.NaN, width = height] = parts;
+  if (parts.length <= 2 && [height, width].every((v) => Number.isSafeInteger(v) && v > 0)) {
+    return [height, width];
+  }
+  throw new NeuralCleanseError('USAGE', `${option} got "${text}".`, {
+    hint: 'It takes HEIGHT,WIDTH in pixels, e.g. 224,224.',
+  });
+}
+
 /** One image, row-major with the channels innermost (HWC); three channels are red, green, blue. */
 export interface Raster<P extends Pixels = Pixels> {
   readonly height: number;

@@ -2,14 +2,11 @@
 
 import { createHash } from 'node:crypto';
 import type { ImageSet } from './dataset.ts';
+import { digestedParts } from './digested-parts.ts';
 
-/** SHA-256 in hex of shape, range, pixels and labels. Where the images came from does not matter. */
+/** SHA-256 in hex of {@link digestedParts}. */
 export function digestOf(set: ImageSet): string {
-  const { images, count, height, width, channels, range, labels } = set;
-  const type = images instanceof Uint8Array ? 'uint8' : 'float32';
-  const hash = createHash('sha256').update(JSON.stringify([type, count, height, width, channels, range]));
-  for (const array of labels ? [images, labels] : [images]) {
-    hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-  }
+  const hash = createHash('sha256');
+  for (const part of digestedParts(set)) hash.update(part);
   return hash.digest('hex');
 }

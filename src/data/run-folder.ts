@@ -10,13 +10,13 @@ import { join } from 'node:path';
 import { NeuralCleanseError } from '../errors.ts';
 import { type FileContent, replaceFiles } from './replace-files.ts';
 import { acquireLock, type RunLock } from './run-lock.ts';
-import { headerDifference, parseRunLog, type RunHeader, type RunLog } from './run-log.ts';
+import { headerDifference, logName, parseRunLog, type RunHeader, type RunLog } from './run-log.ts';
 import { RunLogWriter } from './run-log-writer.ts';
 import { chooseAnother, resumeLater, writing } from './run-writing.ts';
 import { type TriggerArrays, type TriggerImages, writeTrigger } from './trigger-files.ts';
 
-export const logName = 'labels.jsonl';
-const lockName = '.lock';
+/** Names the process that works in the folder: see {@link acquireLock}. */
+export const lockName = '.lock';
 
 /** What {@link replaceFiles} and {@link acquireLock} leave behind if they are killed. */
 const leftover = /^\..*\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.tmp)?$/;

@@ -44,6 +44,16 @@ export async function acquireLock(path: string): Promise<RunLock> {
   };
 }
 
+/**
+ * Whether the process that has a lock is still there.
+ *
+ * @param text what the file of the lock holds
+ */
+export function isHeld(text: string): boolean {
+  const owner = ownerIn(text);
+  return owner !== undefined && isAlive(owner);
+}
+
 /** @throws NeuralCleanseError RUN_BUSY */
 async function takeOver(path: string, id: string, text: string): Promise<void> {
   const replacement = `${path}.${id}`;
@@ -73,7 +83,16 @@ async function createFile(path: string, text: string): Promise<boolean> {
 /** `undefined` if the file is gone, or was not written to its end. */
 async function readOwner(path: string): Promise<Owner | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as Owner;
+    return ownerIn(await readFile(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function ownerIn(text: string): Owner | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Owner) : undefined;
   } catch {
     return undefined;
   }

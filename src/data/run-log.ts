@@ -8,6 +8,9 @@
 
 import { NeuralCleanseError } from '../errors.ts';
 
+/** Name in the folder of the run. */
+export const logName = 'labels.jsonl';
+
 /** What a run is made of; all of it JSON values. Two runs with equal headers have equal results. */
 export type RunHeader = Readonly<Record<string, unknown>>;
 

@@ -1,9 +1,4 @@
-/**
- * Saved triggers in a folder: pictures named as the original names them, and the exact values in .npy files
- * beside them.
- *
- * `{prefix}_{mask,pattern,fusion}_label_{i}.png` and `{prefix}_{mask,pattern}_label_{i}.npy`
- */
+/** Saved triggers in a folder: see {@link triggerContents}. */
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,27 +6,18 @@ import { NeuralCleanseError } from '../errors.ts';
 import { type Tensor, toFloat32 } from '../onnx/tensor.ts';
 import { corrupt } from './bytes.ts';
 import { decodeImage } from './decode.ts';
-import { parseNpy, writeNpy } from './npy.ts';
-import { encodePng } from './png.ts';
+import { parseNpy } from './npy.ts';
 import type { Raster } from './raster.ts';
 import { replaceFiles } from './replace-files.ts';
+import {
+  originalPrefix,
+  type TriggerArrays,
+  type TriggerImages,
+  triggerContents,
+  triggerFileName,
+} from './trigger-contents.ts';
 
-/** The pictures of a trigger. */
-export interface TriggerImages {
-  /** One channel: mask · 255. */
-  readonly mask: Raster<Uint8Array>;
-  readonly pattern: Raster<Uint8Array>;
-  /** mask · pattern: what the trigger looks like on black. */
-  readonly fusion: Raster<Uint8Array>;
-}
-
-/** The exact values of a trigger. */
-export interface TriggerArrays {
-  /** [H, W] in [0, 1] */
-  readonly mask: Tensor<'float32'>;
-  /** [H, W, C] in [0, 255] */
-  readonly pattern: Tensor<'float32'>;
-}
+export type { TriggerArrays, TriggerImages } from './trigger-contents.ts';
 
 /** What a folder holds of one trigger. */
 export interface StoredTrigger {
@@ -39,12 +25,6 @@ export interface StoredTrigger {
   /** Absent in folders that the original wrote. */
   readonly arrays: TriggerArrays | undefined;
 }
-
-/** The prefix in the original's names: with it, the original's outlier script reads our folders too. */
-const originalPrefix = 'gtsrb_visualize';
-
-const nameOf = (prefix: string, kind: keyof TriggerImages, label: number, extension: 'png' | 'npy'): string =>
-  `${prefix}_${kind}_label_${label}.${extension}`;
 
 const maskName = /^(.*)_mask_label_(\d+)\.png$/;
 
@@ -61,14 +41,7 @@ export async function writeTrigger(
   arrays: TriggerArrays,
   prefix = originalPrefix,
 ): Promise<string[]> {
-  const contents = new Map<string, Uint8Array>();
-  for (const kind of ['pattern', 'mask'] as const) {
-    contents.set(nameOf(prefix, kind, label, 'npy'), writeNpy(arrays[kind]));
-  }
-  // The mask picture comes last: by it the trigger is found.
-  for (const kind of ['fusion', 'pattern', 'mask'] as const) {
-    contents.set(nameOf(prefix, kind, label, 'png'), encodePng(images[kind]));
-  }
+  const contents = triggerContents(label, images, arrays, prefix);
   await replaceFiles(
     [...contents].map(([name, bytes]) => ({ path: join(folder, name), parts: [{ offset: 0, bytes }] })),
   );
@@ -100,7 +73,7 @@ export async function readTrigger(folder: string, label: number): Promise<Stored
     );
   }
   const path = (kind: keyof TriggerImages, extension: 'png' | 'npy') =>
-    join(folder, nameOf(file.prefix, kind, label, extension));
+    join(folder, triggerFileName(file.prefix, kind, label, extension));
   const [mask, pattern] = [await readPng(path('mask', 'png')), await readPng(path('pattern', 'png'))];
   const [exactMask, exactPattern] = [
     await readNpy(path('mask', 'npy')),
@@ -162,7 +135,7 @@ async function listMasks(folder: string): Promise<MaskFile[]> {
     .sort((a, b) => a.label - b.label);
   if (files.length === 0) {
     throw new NeuralCleanseError('TRIGGERS_NOT_FOUND', `The folder ${folder} holds no saved masks.`, {
-      hint: `They are named like ${nameOf(originalPrefix, 'mask', 0, 'png')}.`,
+      hint: `They are named like ${triggerFileName(originalPrefix, 'mask', 0, 'png')}.`,
     });
   }
   const twice = files.find((file, i) => file.label === files[i - 1]?.label);

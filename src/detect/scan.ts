@@ -3,6 +3,7 @@
 import type { ImageSet } from '../data/dataset.ts';
 import { type ErrorCode, NeuralCleanseError } from '../errors.ts';
 import type { Pool } from '../runtime/task.ts';
+import { betterInversion } from './better-inversion.ts';
 import type { Inversion, InversionProgress } from './invert.ts';
 import { type InversionShared, invertTask } from './invert-task.ts';
 import { findOutliers, type Outliers } from './outliers.ts';
@@ -159,15 +160,6 @@ export function checkSamples(images: ImageSet, labels: readonly number[], seed: 
     `Almost all of the ${images.count} images of ${images.source} show class ${starved}, and a trigger for label ${starved} is sought on the others.`,
     { hint: 'Give images of several classes.', data: { label: starved } },
   );
-}
-
-/**
- * The one of two inversions of a label that counts: a mask found beats none, a smaller one beats a larger one, and the
- * first stands where they are equal.
- */
-export function betterInversion<T extends Pick<InversionSummary, 'status' | 'l1'>>(a: T, b: T): T {
-  if (a.status !== b.status) return a.status === 'reversed' ? a : b;
-  return b.l1 < a.l1 ? b : a;
 }
 
 /** What goes wrong with one trigger, or in one process; anything else would go wrong with every label. */

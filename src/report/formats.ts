@@ -1,5 +1,6 @@
-/** The forms that a result can be written in. */
+/** Writes a result in any of its forms. */
 
+import type { ReportFormat } from './file-names.ts';
 import type { FinishedReport } from './html/content.ts';
 import { renderPage } from './html/page.tsx';
 import { renderJson } from './json.ts';
@@ -7,17 +8,7 @@ import { renderJunit } from './junit.ts';
 import { renderSarif } from './sarif.ts';
 import { renderText, type TextStyle } from './text.ts';
 
-export const reportFormats = ['text', 'json', 'html', 'sarif', 'junit'] as const;
-export type ReportFormat = (typeof reportFormats)[number];
-
-/** Names in the run folder. */
-export const reportFiles: Readonly<Record<ReportFormat, string>> = {
-  text: 'scan.txt',
-  json: 'scan.json',
-  html: 'report.html',
-  sarif: 'scan.sarif',
-  junit: 'junit.xml',
-};
+export { type ReportFormat, reportFiles, reportFormats } from './file-names.ts';
 
 /** @param style of the text form; the others have none */
 export function renderReport(format: ReportFormat, report: FinishedReport, style: TextStyle = {}): string {

@@ -1,10 +1,10 @@
 /** What the log of a run keeps of an inversion: one line of `labels.jsonl`. */
 
 import { z } from 'zod';
+import { betterInversion } from '../detect/better-inversion.ts';
 import type { Inversion } from '../detect/invert.ts';
 import type { CurvePoint } from '../detect/label-run.ts';
 import type { InversionSummary } from '../detect/scan.ts';
-import { betterInversion } from '../detect/scan.ts';
 
 const count = z.int().nonnegative();
 

@@ -12,6 +12,12 @@ export interface NextStep {
 }
 
 export function nextStep(result: ScanResult): NextStep {
+  const step = stepAfter(result);
+  // Where there was no command line, there is no command to follow.
+  return step.command ? step : { advice: step.advice.replace(/:$/, '.') };
+}
+
+function stepAfter(result: ScanResult): NextStep {
   switch (result.verdict) {
     case 'backdoored':
     case 'suspicious': {

@@ -146,7 +146,10 @@ export const scanResult = z
   .strictObject({
     schemaVersion: z.literal(schemaVersion),
     tool: z.strictObject({ name: z.literal('neural-cleanse'), version: z.string() }),
-    versions: z.strictObject({ node: z.string(), onnxruntime: z.string() }),
+    versions: z.strictObject({
+      node: z.string().optional().describe('Absent for scans in a browser.'),
+      onnxruntime: z.string(),
+    }),
     model,
     data,
     preprocess,

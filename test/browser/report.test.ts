@@ -9,6 +9,7 @@ import type { ReportContent } from '../../src/report/html/content.ts';
 import { renderPage } from '../../src/report/html/page.tsx';
 import { renderJson } from '../../src/report/json.ts';
 import { sampleReport, unfinishedReport } from '../report/html-sample.ts';
+import { sampleRepair } from '../report/repair-sample.ts';
 import { ordinaryNorms } from '../report/sample.ts';
 import { launchChromium, type OpenPage, openPage } from '../support/browser.ts';
 
@@ -57,13 +58,7 @@ describe('a report', () => {
     'is accessible at a width of $width pixels, $colorScheme',
     async ({ colorScheme, ...size }) => {
       const classNames = ordinaryNorms.map((_, label) => `sign ${label}`);
-      const mitigation = {
-        method: 'unlearn' as const,
-        label: 33,
-        output: 'signs.repaired.onnx',
-        before: { accuracy: 0.96, asr: 1 },
-        after: { accuracy: 0.95, asr: 0.02 },
-      };
+      const mitigation = sampleRepair();
       const opened = await open('report', { ...(await sampleReport({ classNames })), mitigation });
       const { page } = opened;
       await page.setViewportSize(size);

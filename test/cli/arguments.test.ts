@@ -12,9 +12,10 @@ import {
   sizeOption,
   wholeNumber,
 } from '../../src/cli/arguments.ts';
-import { addScanOptions, type ScanOptions, settingsFrom } from '../../src/cli/scan-options.ts';
+import { addScanOptions, type ScanOptions } from '../../src/cli/scan-options.ts';
 import { preprocessPresets } from '../../src/data/preprocess.ts';
 import { presets } from '../../src/detect/presets.ts';
+import { settingsFrom } from '../../src/detect/settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'nc-arguments-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

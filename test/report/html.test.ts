@@ -10,6 +10,7 @@ import { downloadScript, downloadScriptHash, renderPage } from '../../src/report
 import { linearScale, logScale } from '../../src/report/html/plot.tsx';
 import { notProven } from '../../src/report/text.ts';
 import { sampleReport, unfinishedReport } from './html-sample.ts';
+import { sampleRepair } from './repair-sample.ts';
 import { ordinaryNorms, sampleResult, stoppedResult } from './sample.ts';
 
 /** What a reader sees: no markup, and single spaces. */
@@ -190,16 +191,11 @@ describe('text from files', () => {
 });
 
 it('shows what a repair has changed', async () => {
-  const mitigation = {
-    method: 'unlearn' as const,
-    label: 33,
-    output: 'signs.repaired.onnx',
-    before: { accuracy: 0.96, asr: 1 },
-    after: { accuracy: 0.951, asr: 0.02 },
-  };
+  const mitigation = sampleRepair();
   const table = textOf(renderToString(h(MitigationTable, { mitigation })));
-  expect(table).toContain('Clean accuracy 96.0 % 95.1 % −0.9 points');
-  expect(table).toContain('ASR of the reversed trigger 100.0 % 2.0 % −98.0 points');
+  expect(table).toContain('Clean accuracy 96.0 % [94.6, 97.0] 95.1 % [93.6, 96.3] −0.9 points 96.5 %');
+  expect(table).toContain('ASR of the reversed trigger of label 33, round 1 100.0 %');
+  expect(table).toContain('33 18.0 (0.20 of the usual) 81.0 (0.90 of the usual) 5.10 0.30 as others');
   const report = await sampleReport({ edge: 4 });
   expect(textOf(renderPage(report))).not.toContain('Repair');
   expect(textOf(renderPage({ ...report, mitigation }))).toContain('Repair');

@@ -36,6 +36,6 @@ describe('the next step', () => {
       { norms: [60, null, null, 62, 64, 66, 68], classes: 7 },
       /^Give the inversions more steps: .* --steps \d+ --out runs\/signs-2$/,
     ],
-    ['no command line: none', { norms: ordinaryNorms, command: [] }, /second opinion:$/],
+    ['no command line: none', { norms: ordinaryNorms, command: [] }, /second opinion\.$/],
   ])('after %s', (_, sample, expected) => expect(step(sample)).toMatch(expected));
 });

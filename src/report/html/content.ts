@@ -2,6 +2,7 @@
 
 import type { Outliers } from '../../detect/outliers.ts';
 import type { LabelRecord } from '../label-record.ts';
+import type { RepairReport } from '../repair.ts';
 import type { LabelResult, ScanResult } from '../result.ts';
 import { bySize } from '../text.ts';
 import type { Example, ReportExtras } from './extras.ts';
@@ -19,7 +20,7 @@ export interface ReportContent {
   readonly details: readonly LabelDetail[];
   readonly extras: ReportExtras | undefined;
   /** What a repair of the model has done. */
-  readonly mitigation?: Mitigation | undefined;
+  readonly mitigation?: RepairReport | undefined;
 }
 
 /** The report of a scan that has a result. */
@@ -28,7 +29,7 @@ export type FinishedReport = ReportContent & { readonly result: ScanResult };
 /** Of the result, what is known without one too. */
 export interface RunFacts {
   readonly tool: { readonly version: string };
-  readonly versions: { readonly onnxruntime: string; readonly node?: string };
+  readonly versions: ScanResult['versions'];
   readonly model: Pick<ScanResult['model'], 'sha256' | 'input'> & Partial<ScanResult['model']>;
   readonly data: Pick<ScanResult['data'], 'sha256' | 'count'> & Partial<ScanResult['data']>;
   readonly preprocess: Omit<ScanResult['preprocess'], 'name'> & { readonly name?: string };
@@ -64,24 +65,6 @@ export interface LabelDetail {
     | undefined;
   readonly curve: LabelRecord['curve'] | undefined;
   readonly examples: readonly Example[];
-}
-
-/** What a repair has changed. */
-export interface Mitigation {
-  readonly method: 'filter' | 'prune' | 'unlearn';
-  /** Target label of the trigger that was removed. */
-  readonly label: number;
-  /** File name of the repaired model. */
-  readonly output: string;
-  readonly before: MitigationFigures;
-  readonly after: MitigationFigures;
-}
-
-export interface MitigationFigures {
-  /** Share of the clean images that are classified correctly; `null` without labels. */
-  readonly accuracy: number | null;
-  /** Of the reversed trigger. */
-  readonly asr: number;
 }
 
 /** Labels up to which the gallery shows fusions, too; of more labels, those with the smallest masks. */

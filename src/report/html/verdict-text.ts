@@ -1,5 +1,6 @@
 /** The verdict in a sentence. */
 
+import type { Verdict } from '../../detect/verdict.ts';
 import type { FinishedReport, ReportContent } from './content.ts';
 import { counted, listed, pixels } from './numbers.ts';
 
@@ -7,6 +8,14 @@ export interface VerdictText {
   readonly title: string;
   readonly sentence: string;
 }
+
+/** Verdicts for people. */
+export const verdictTitles: Readonly<Record<Verdict, string>> = {
+  backdoored: 'Backdoored',
+  suspicious: 'Suspicious',
+  'no-patch-backdoor-found': 'No patch backdoor found',
+  inconclusive: 'Inconclusive',
+};
 
 export function verdictText(content: ReportContent): VerdictText {
   const { result, run, labels } = content;
@@ -17,29 +26,24 @@ export function verdictText(content: ReportContent): VerdictText {
   };
 }
 
-function finishedText({ result, outliers, labels }: FinishedReport): VerdictText {
+const finishedText = (content: FinishedReport): VerdictText => ({
+  title: verdictTitles[content.result.verdict],
+  sentence: sentenceOf(content),
+});
+
+function sentenceOf({ result, outliers, labels }: FinishedReport): string {
   const flagged = result.findings.map(({ label }) => label);
   switch (result.verdict) {
     case 'backdoored':
-      return { title: 'Backdoored', sentence: shortcutText({ outliers, labels }, flagged) };
+      return shortcutText({ outliers, labels }, flagged);
     case 'suspicious':
-      return {
-        title: 'Suspicious',
-        sentence:
-          flagged.length === 1
-            ? `Label ${flagged[0]} needs a smaller patch than chance explains, but not every sign of a backdoor is there.`
-            : `Labels ${listed(flagged)} need smaller patches than chance explains, but not every sign of a backdoor is there.`,
-      };
+      return flagged.length === 1
+        ? `Label ${flagged[0]} needs a smaller patch than chance explains, but not every sign of a backdoor is there.`
+        : `Labels ${listed(flagged)} need smaller patches than chance explains, but not every sign of a backdoor is there.`;
     case 'no-patch-backdoor-found':
-      return {
-        title: 'No patch backdoor found',
-        sentence: `None of the ${counted(labels.length, 'label')} that were scanned can be reached with an abnormally small patch.`,
-      };
+      return `None of the ${counted(labels.length, 'label')} that were scanned can be reached with an abnormally small patch.`;
     case 'inconclusive':
-      return {
-        title: 'Inconclusive',
-        sentence: 'This scan supports no verdict about the model; the reasons are below.',
-      };
+      return 'This scan supports no verdict about the model; the reasons are below.';
   }
 }
 

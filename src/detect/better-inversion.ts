@@ -1,0 +1,12 @@
+/** Of several inversions of a label, which one counts. */
+
+import type { Inversion } from './invert.ts';
+
+/**
+ * The one of two inversions of a label that counts: a mask found beats none, a smaller one beats a larger one, and the
+ * first stands where they are equal.
+ */
+export function betterInversion<T extends Pick<Inversion, 'status' | 'l1'>>(a: T, b: T): T {
+  if (a.status !== b.status) return a.status === 'reversed' ? a : b;
+  return b.l1 < a.l1 ? b : a;
+}
