@@ -33,6 +33,24 @@ export { type ScanOutcome, scanLabels } from './detect/scan.ts';
 export { splitSamples } from './detect/split.ts';
 export { type Conclusion, decideVerdict, type Verdict, verdicts } from './detect/verdict.ts';
 export { type ErrorCode, errorCodes, NeuralCleanseError } from './errors.ts';
+export { exportFilter } from './mitigate/export-filter.ts';
+export { createFilter, type Filter, filterScores } from './mitigate/filter.ts';
+export { type FilterFile, parseFilter, writeFilter } from './mitigate/filter-file.ts';
+export type { FlaggedTrigger } from './mitigate/flagged-trigger.ts';
+export { findLayer, type Layer } from './mitigate/layer.ts';
+export { maskNeurons } from './mitigate/mask-model.ts';
+export { type PruneCurve, pruneLayers } from './mitigate/pruning.ts';
+export { pseudoLabel } from './mitigate/pseudo-labels.ts';
+export { type RepairOutcome, type RepairScan, type RepairSteps, repair } from './mitigate/repair.ts';
+export { type RepairImages, splitForRepair } from './mitigate/repair-images.ts';
+export { invertAgain, variedInversions } from './mitigate/repair-inversions.ts';
+export {
+  fineTuneClean,
+  type UnlearnOutcome,
+  type UnlearnSettings,
+  unlearn,
+  unlearnDefaults,
+} from './mitigate/unlearn.ts';
 export { type Classifier, type PrepareOptions, prepareClassifier } from './model/classifier.ts';
 export { compileGradient } from './model/compile.ts';
 export { type Inspection, inspectModel } from './model/inspect.ts';
@@ -42,6 +60,7 @@ export type { Graph, Model, Node } from './onnx/graph.ts';
 export { readModel } from './onnx/read.ts';
 export type { Tensor } from './onnx/tensor.ts';
 export { writeModel } from './onnx/write.ts';
+export { type RepairReport, repairReport } from './report/repair.ts';
 export { type ScanResult, scanResult, withoutTimings } from './report/result.ts';
 export { nodeRuntime } from './runtime/node.ts';
 export { createPool } from './runtime/pool.ts';

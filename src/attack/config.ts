@@ -135,7 +135,12 @@ export function attackConfig(fields: Readonly<Record<string, unknown>>, source: 
 }
 
 /** Shifts and turns as traffic signs in photographs have them; not mirrored, since that changes what signs mean. */
-const lightAugmentation: AugmentationSettings = { shift: 2, rotation: 10, brightness: 0.2, flip: false };
+export const lightAugmentation: AugmentationSettings = {
+  shift: 2,
+  rotation: 10,
+  brightness: 0.2,
+  flip: false,
+};
 
 function trainingConfig(settings: z.infer<typeof training>): TrainingConfig {
   const {

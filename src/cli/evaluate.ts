@@ -1,28 +1,25 @@
 /** `neural-cleanse evaluate MODEL --data DATA [--trigger WORD --target LABEL]` */
 
-import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { Attack, Evaluation } from '../attack/evaluation.ts';
-import { checkPolicy, type Policy, targetOf } from '../attack/policy.ts';
-import { parseTruth, type Truth } from '../attack/truth.ts';
+import type { Evaluation } from '../attack/evaluation.ts';
+import { targetOf } from '../attack/policy.ts';
 import { describeImages, requireClasses } from '../data/dataset.ts';
 import { openModel } from '../data/model-file.ts';
 import type { Preprocess } from '../data/preprocess.ts';
 import { digestOf } from '../data/run-digest.ts';
-import { NeuralCleanseError } from '../errors.ts';
-import { type Classifier, prepareClassifier } from '../model/classifier.ts';
+import { prepareClassifier } from '../model/classifier.ts';
 import { type EvaluationReport, renderEvaluationJson } from '../report/evaluation.ts';
 import { renderEvaluationText } from '../report/evaluation-text.ts';
 import { nodeRuntime } from '../runtime/node.ts';
 import type { Provider, SessionOptions } from '../runtime/session.ts';
-import { type TriggerSpec, triggerWord } from '../triggers/spec.ts';
+import { triggerWord } from '../triggers/spec.ts';
 import { preprocessOption, providerOption, sizeOption, wholeNumber } from './arguments.ts';
+import { type Goal, openAttacks, plantedGoals, readTruth } from './attack-goals.ts';
 import { evaluateModel } from './evaluate-model.ts';
 import { findPreprocess } from './find-preprocess.ts';
 import { type AttackOptions, addAttackOptions, backdoorsFrom } from './inject-backdoors.ts';
-import { openTrigger } from './inject-triggers.ts';
 import { type ImageOptions, openModelImages } from './model-images.ts';
 import { note, printReport } from './output.ts';
 import { version, versions } from './version.ts';
@@ -61,12 +58,6 @@ export const evaluateCommand = (program: Command): Command =>
     .option('--seed <n>', 'of the drawing of images', wholeNumber('--seed', 0), 0)
     .addOption(new Option('--format <name>', 'what goes to stdout').choices(['text', 'json']).default('text'))
     .action(runEvaluate);
-
-/** A trigger by its description, and what it is for. */
-interface Goal {
-  readonly spec: TriggerSpec;
-  readonly policy: Policy;
-}
 
 async function runEvaluate(path: string, options: Options): Promise<void> {
   const session: SessionOptions = { provider: options.provider, threads: options.threads };
@@ -136,31 +127,3 @@ const figures = (
   }),
   confusion: [...confusion],
 });
-
-async function readTruth(path: string): Promise<Truth> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new NeuralCleanseError('TRUTH_INVALID', `${path} cannot be read.`, {
-      hint: 'Give the .truth.json file that neural-cleanse inject wrote.',
-      data: { path },
-      cause,
-    });
-  });
-  return parseTruth(text, path);
-}
-
-/** Patches are read back from the files beside the truth, since those that they were made of may be gone. */
-const plantedGoals = (truth: Truth, folder: string): Goal[] =>
-  truth.backdoors.map(({ trigger, policy, folder: saved, label }) => ({
-    spec: label === null ? trigger : { kind: 'saved', folder: join(folder, saved), label },
-    policy,
-  }));
-
-async function openAttacks(goals: readonly Goal[], { input, classes }: Classifier): Promise<Attack[]> {
-  const attacks: Attack[] = [];
-  for (const { spec, policy } of goals) {
-    checkPolicy(policy, classes);
-    const trigger = await openTrigger(spec, [input.height, input.width, input.channels], targetOf(policy));
-    attacks.push({ trigger, policy });
-  }
-  return attacks;
-}

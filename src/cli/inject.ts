@@ -84,10 +84,10 @@ export const injectCommand = (program: Command): Command =>
       ]),
     )
     .addOption(
-      new Option('--draw <when>', 'when images to poison are chosen; each-epoch: as the original does').choices([
-        'once',
-        'each-epoch',
-      ]),
+      new Option(
+        '--draw <when>',
+        'when images to poison are chosen; each-epoch: as the original does',
+      ).choices(['once', 'each-epoch']),
     )
     .option('--clean', 'plant nothing: the clean twin, of the same seed')
     .option('--epochs <n>', '10 by default', wholeNumber('--epochs'))
@@ -182,9 +182,13 @@ function configFrom(options: Options): AttackConfig {
     });
   }
   if (options.export !== undefined && config.draw === 'each-epoch') {
-    throw new NeuralCleanseError('USAGE', 'Images that are drawn anew in each epoch make no one poisoned set.', {
-      hint: 'Leave out --export, or choose --draw once.',
-    });
+    throw new NeuralCleanseError(
+      'USAGE',
+      'Images that are drawn anew in each epoch make no one poisoned set.',
+      {
+        hint: 'Leave out --export, or choose --draw once.',
+      },
+    );
   }
   return {
     ...config,

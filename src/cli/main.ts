@@ -5,12 +5,17 @@ import { Command, CommanderError } from 'commander';
 import { convertCommand } from './convert.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { exitCodes } from './exit-codes.ts';
+import { filterCommand } from './filter.ts';
 import { injectCommand } from './inject.ts';
 import { inspectCommand } from './inspect.ts';
+import { mitigateCommand } from './mitigate.ts';
 import { outliersCommand } from './outliers.ts';
 import { fail } from './output.ts';
+import { pruneCommand } from './prune.ts';
 import { reportCommand } from './report.ts';
 import { scanCommand } from './scan.ts';
+import { uiCommand } from './ui.ts';
+import { unlearnCommand } from './unlearn.ts';
 import { version } from './version.ts';
 
 const program = new Command('neural-cleanse')
@@ -26,6 +31,11 @@ convertCommand(program);
 reportCommand(program);
 injectCommand(program);
 evaluateCommand(program);
+unlearnCommand(program);
+mitigateCommand(program);
+filterCommand(program);
+pruneCommand(program);
+uiCommand(program);
 
 // A reader such as `head` may close the pipe early.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -92,7 +92,7 @@ it('counts one in eight as success where each class shall become the next', asyn
 
 describe('errors are named', () => {
   it.each<[string, string, number, string]>([
-    ['--trigger sqare --target 1', 'TRIGGER_UNKNOWN', 2, 'square, noise, image'],
+    ['--trigger sqare --target 1', 'TRIGGER_UNKNOWN', 4, 'square, noise, image'],
     ['--trigger square --target 8', 'TARGET_OUT_OF_RANGE', 2, 'labels go from 0 to 7'],
     ['--trigger ./saved --policy all-to-all', 'TRIGGERS_AMBIGUOUS', 2, './saved:label=2'],
     ['--trigger image:pattern=missing.png --target 1', 'DATA_NOT_FOUND', 2, 'missing.png'],
