@@ -1,10 +1,13 @@
 /**
- * Pictures of the web app for the README: its first screen, a scan, and the report, of the sample in a real browser.
+ * Pictures for the README: what a scan of a sample prints in a terminal, and the web app's first screen, scan and report in a
+ * real browser.
  *
  *   npm run build && npx tsx scripts/screenshots.ts [OUT_FOLDER]
  */
 
-import { mkdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
@@ -19,6 +22,7 @@ setup();
 const site = await serve(at('../dist/web'), true);
 const browser = await launchChromium();
 try {
+  await terminal();
   for (const [device, width, height] of [
     ['desktop', 1280, 1000],
     ['phone', 390, 844],
@@ -42,9 +46,33 @@ try {
   await site.close();
 }
 
-/** With few colours, which these pictures have: a third of the size. */
+/** What `scan` prints of the digits, on a page that looks like a terminal. */
+async function terminal(): Promise<void> {
+  const run = mkdtempSync(join(tmpdir(), 'screenshots-'));
+  const command = ['scan', 'samples/digits.onnx', '--data', 'samples/digits.npz', '--fail-on', 'never'];
+  const printed = execFileSync(
+    process.execPath,
+    ['dist/cli/main.js', ...command, '--out', join(run, 'digits')],
+    { cwd: at('..'), encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+  );
+  rmSync(run, { recursive: true });
+  const text = `$ neural-cleanse ${command.slice(0, 4).join(' ')}\n${printed.replaceAll(run, 'runs')}`;
+  // As far as the verdict and its reasons.
+  const [shown = ''] = text.split('\nWhat this does not prove');
+  const page = await browser.newPage({ viewport: { width: 1000, height: 400 }, deviceScaleFactor: 1 });
+  const style = 'margin:0;padding:20px 24px;background:#14181f;color:#d7dde6;font:15px/1.35 monospace';
+  await page.setContent(`<body style="margin:0"><pre style="${style}"></pre></body>`);
+  await page.evaluate(`document.querySelector('pre').textContent = ${JSON.stringify(shown)}`);
+  await savePicture(await page.locator('pre').screenshot(), 'terminal.png');
+  await page.close();
+}
+
 async function save({ page }: OpenApp, name: string): Promise<void> {
   await page.evaluate('scrollTo(0, 0)');
-  const picture = await page.screenshot();
+  await savePicture(await page.screenshot(), name);
+}
+
+/** With few colours, which these pictures have: a third of the size. */
+async function savePicture(picture: Buffer, name: string): Promise<void> {
   await sharp(picture).png({ palette: true, colours: 128, effort: 10 }).toFile(join(out, name));
 }
