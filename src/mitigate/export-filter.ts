@@ -4,10 +4,10 @@ import { NeuralCleanseError } from '../errors.ts';
 import { GraphBuilder } from '../onnx/builder.ts';
 import { inferDTypes } from '../onnx/dtypes.ts';
 import { type Model, namesOf } from '../onnx/graph.ts';
-import { mitigatePrefix } from './activation-reader.ts';
 import { appendScore } from './detector.ts';
 import type { Filter } from './filter.ts';
 import { modelWith } from './model-with.ts';
+import { mitigatePrefix } from './prefix.ts';
 
 export const scoreOutput = 'backdoor_score';
 

@@ -4,10 +4,10 @@ import { GraphBuilder } from '../onnx/builder.ts';
 import { inferDTypes } from '../onnx/dtypes.ts';
 import { consumers, type Graph, type Model, type Node, producers, prune } from '../onnx/graph.ts';
 import { type DType, isFloat, sizeOf, type Tensor } from '../onnx/tensor.ts';
-import { mitigatePrefix } from './activation-reader.ts';
 import { neuronDims } from './channel-axis.ts';
 import type { Layer } from './layer.ts';
 import { modelWith } from './model-with.ts';
+import { mitigatePrefix } from './prefix.ts';
 
 export interface MaskedModel {
   readonly model: Model;

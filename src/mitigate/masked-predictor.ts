@@ -1,10 +1,7 @@
 /** What a classifier answers while some neurons of a layer are set to 0. */
 
-import { stampedImages } from '../attack/stamped-images.ts';
-import { toBatch } from '../data/batch.ts';
 import type { ImageSet } from '../data/dataset.ts';
 import type { Preprocess } from '../data/preprocess.ts';
-import { appendClassifier, builderFor } from '../data/raw-classifier.ts';
 import type { Classifier } from '../model/classifier.ts';
 import { GraphBuilder } from '../onnx/builder.ts';
 import { inferDTypes } from '../onnx/dtypes.ts';
@@ -13,12 +10,10 @@ import { canonicalModel } from '../onnx/model.ts';
 import { float32, toNumbers } from '../onnx/tensor.ts';
 import type { Runtime, Session, SessionOptions } from '../runtime/session.ts';
 import type { Trigger } from '../triggers/trigger.ts';
-import { mitigatePrefix } from './activation-reader.ts';
 import { neuronDims } from './channel-axis.ts';
+import { classifierOfImages, imageBatches } from './image-feed.ts';
 import type { Layer } from './layer.ts';
-
-/** Images in one run. */
-const chunk = 64;
+import { mitigatePrefix } from './prefix.ts';
 
 /** One a neuron: 1 keeps it, 0 removes it. */
 export type NeuronMask = Float32Array;
@@ -46,10 +41,7 @@ export class MaskedPredictor {
     layer: Layer,
     options: SessionOptions = {},
   ): Promise<MaskedPredictor> {
-    const { height, width, channels } = classifier.input;
-    const b = builderFor(classifier, mitigatePrefix);
-    const images = b.input('images', 'float32', ['N', channels, height, width]);
-    const logits = appendClassifier(b, classifier, images, preprocess);
+    const { b, logits } = classifierOfImages(classifier, preprocess);
     const label = b.op('ArgMax', [logits], { axis: int(-1), keepdims: int(0) });
     b.output(label, 'int64', ['N'], 'label');
     const { head, tail } = cut(prune(b.build()), layer);
@@ -67,6 +59,7 @@ export class MaskedPredictor {
    * @param masks of which each is tried
    * @param trigger stamped on each image
    * @returns by mask, the labels of the images
+   * @throws NeuralCleanseError as {@link imageBatches}
    */
   async predict(
     images: ImageSet,
@@ -76,14 +69,11 @@ export class MaskedPredictor {
   ): Promise<Int32Array[]> {
     const labels = masks.map(() => new Int32Array(indices.length));
     const dims = neuronDims(this.layer);
-    for (let start = 0; start < indices.length; start += chunk) {
-      const part = indices.slice(start, start + chunk);
-      const shown = trigger ? stampedImages(images, part, { kind: 'patch', trigger }) : images;
-      const order = trigger ? part.map((_, i) => i) : part;
-      const values = await this.head.run({ images: toBatch(shown, order, 'NCHW') });
+    for (const batch of imageBatches(images, indices, trigger)) {
+      const values = await this.head.run({ images: batch.images });
       for (const [i, mask] of masks.entries()) {
         const { label } = await this.tail.run({ ...values, mask: float32(dims, mask) });
-        labels[i]!.set(toNumbers(label!), start);
+        labels[i]!.set(toNumbers(label!), batch.start);
       }
     }
     return labels;
