@@ -38,9 +38,9 @@ export const pausable = (runtime: Runtime, gate: Gate): Runtime => ({
       provider: session.provider,
       inputNames: session.inputNames,
       outputNames: session.outputNames,
-      async run(feeds, outputs) {
+      async run(...request) {
         await gate.pass();
-        return session.run(feeds, outputs);
+        return session.run(...request);
       },
       release: () => session.release(),
     } satisfies Session;

@@ -4,12 +4,20 @@ import { canonicalModel } from '../../src/onnx/model.ts';
 import { float32 } from '../../src/onnx/tensor.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import { Gate, pausable } from '../../src/runtime/pausable.ts';
+import type { Session } from '../../src/runtime/session.ts';
+
+/** A session that answers `y`, −x, and `z`, |x|. */
+function openPausable(gate: Gate): Promise<Session> {
+  const b = new GraphBuilder();
+  const x = b.input('x', 'float32', [1]);
+  b.output(b.op('Neg', [x]), 'float32', [1], 'y');
+  b.output(b.op('Abs', [x]), 'float32', [1], 'z');
+  return pausable(nodeRuntime, gate).open(canonicalModel(b.build()), { provider: 'cpu' });
+}
 
 it('sessions wait while the gate is closed', async () => {
   const gate = new Gate();
-  const b = new GraphBuilder();
-  b.output(b.op('Neg', [b.input('x', 'float32', [1])]), 'float32', [1], 'y');
-  const session = await pausable(nodeRuntime, gate).open(canonicalModel(b.build()), { provider: 'cpu' });
+  const session = await openPausable(gate);
   const done: number[] = [];
   const run = async (x: number): Promise<void> => {
     const { y } = await session.run({ x: float32([1], [x]) });
@@ -24,5 +32,14 @@ it('sessions wait while the gate is closed', async () => {
   gate.reopen();
   await Promise.all([second, third]);
   expect([gate.closed, done]).toEqual([false, [-1, -2, -3]]);
+  await session.release();
+});
+
+it('sessions compute the outputs that are asked for, into memory that is given', async () => {
+  const session = await openPausable(new Gate());
+  const given = float32([1], [0]);
+  const results = await session.run({ x: float32([1], [5]) }, ['y'], { y: given });
+  expect(Object.keys(results)).toEqual(['y']);
+  expect(given.data[0]).toBe(-5);
   await session.release();
 });
