@@ -60,7 +60,7 @@ const gridSteps = 20;
  * Finds out how many neurons of a layer must go.
  *
  * A third of the images ranks the neurons, by how much a trigger raises them, and on the others is measured how many
- * it takes: at every 5 % of the layer, and around the point to stop at ten times as finely.
+ * it takes: at every 5 % of the layer, and twenty times as finely around the point to stop at.
  *
  * @param triggers at least one; a neuron ranks by the one that raises it most
  * @throws NeuralCleanseError SETTING_INVALID, LAYER_NOT_FOUND, DATA_TOO_FEW
@@ -193,7 +193,7 @@ export function maskWithout(
   return mask;
 }
 
-/** Whole numbers from `low` to `high`, about {@link gridSteps} apart from both ends. */
+/** Whole numbers from `low` to `high`, in at most {@link gridSteps} steps. */
 function evenly(low: number, high: number): number[] {
   const steps = Math.min(gridSteps, high - low);
   return Array.from({ length: steps + 1 }, (_, i) => low + Math.round((i * (high - low)) / steps));
