@@ -1,5 +1,5 @@
 /**
- * Filters and prunes backdoored models, and measures both with the true triggers, on images that nothing else has filter.
+ * Filters and prunes backdoored models, and measures both with the true triggers, on images that nothing else has seen.
  *
  *   npm run build && npm run bench:mitigate -- LIST.json [--runs DIR] [--pictures DIR] [--out FILE.json] [--only WORD] [--seed N] [--threads N]
  *
@@ -15,25 +15,19 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { stampedImages } from '../src/attack/stamped-images.ts';
 import { openTrigger } from '../src/cli/inject-triggers.ts';
 import { readFlaggedTriggers } from '../src/cli/mitigation-run.ts';
 import { openModelImages } from '../src/cli/model-images.ts';
 import { type LabelledImageSet, requireClasses, subset } from '../src/data/dataset.ts';
 import { openModel } from '../src/data/model-file.ts';
-import type { Preprocess } from '../src/data/preprocess.ts';
 import { sampleIndices } from '../src/data/sample.ts';
-import { Predictor } from '../src/detect/predictor.ts';
-import { createFilter, filterScores } from '../src/mitigate/filter.ts';
-import { maskNeurons } from '../src/mitigate/mask-model.ts';
-import { MaskedPredictor } from '../src/mitigate/masked-predictor.ts';
-import { maskWithout, type PruneCurve, pruneLayers } from '../src/mitigate/pruning.ts';
-import { type Classifier, prepareClassifier } from '../src/model/classifier.ts';
-import type { Model } from '../src/onnx/graph.ts';
-import { type ChartLine, renderLineChart } from '../src/report/mitigation-chart.tsx';
+import { prepareClassifier } from '../src/model/classifier.ts';
+import { type LineChart, renderLineChart } from '../src/report/mitigation-chart.tsx';
 import { nodeRuntime } from '../src/runtime/node.ts';
-import type { AttackTrigger } from '../src/triggers/attack-trigger.ts';
 import { parseTriggerWord, triggerFrom } from '../src/triggers/spec.ts';
+import { tryFilter } from './mitigate/filtering.ts';
+import { pruneChart, tryPruning } from './mitigate/pruning.ts';
+import { judgeModel, type Subject } from './mitigate/subject.ts';
 
 interface Case {
   readonly model: string;
@@ -68,14 +62,6 @@ const seed = Number(values.seed);
 const [scanned, known, judging] = [1000, 2000, 2000];
 const session = { provider: 'cpu', threads: Number(values.threads) } as const;
 
-interface Subject {
-  readonly model: Model;
-  readonly classifier: Classifier;
-  readonly preprocess: Preprocess;
-  readonly judge: LabelledImageSet;
-  readonly truths: readonly { readonly label: number; readonly trigger: AttackTrigger }[];
-}
-
 function runFolder(entry: Case): string {
   if (entry.run !== undefined) return at(entry.run);
   const folder = join(values.runs!, basename(entry.model, '.onnx'));
@@ -104,174 +90,7 @@ function halves(set: LabelledImageSet, indices: readonly number[]): [number[], n
 const labelled = (set: LabelledImageSet, indices: readonly number[]): LabelledImageSet =>
   requireClasses(subset(set, indices));
 
-const without = (set: LabelledImageSet, label: number): number[] =>
-  Array.from({ length: set.count }, (_, i) => i).filter((i) => set.labels[i] !== label);
-
-const stamped = (set: LabelledImageSet, { label, trigger }: Subject['truths'][number]): LabelledImageSet =>
-  requireClasses(stampedImages(set, without(set, label), trigger));
-
-const shareOf = (bits: readonly boolean[]): number => bits.filter(Boolean).length / bits.length;
-
-/** Accuracy, and of each true trigger the ASR with the bits of which images it turns. */
-async function judgeModel(subject: Subject, model: Model) {
-  const classifier = await prepareClassifier(nodeRuntime, model, { session });
-  const predictor = await Predictor.open(nodeRuntime, classifier, subject.preprocess, session);
-  const { judge, truths } = subject;
-  const answers = async (set: LabelledImageSet): Promise<number[]> => [
-    ...(
-      await predictor.predict(
-        set,
-        Array.from({ length: set.count }, (_, i) => i),
-      )
-    ).label,
-  ];
-  try {
-    const accuracy = shareOf((await answers(judge)).map((label, i) => label === judge.labels[i]));
-    const works: boolean[][] = [];
-    for (const truth of truths)
-      works.push((await answers(stamped(judge, truth))).map((label) => label === truth.label));
-    return { accuracy, works, asr: works.map(shareOf) };
-  } finally {
-    await predictor.release();
-  }
-}
-
-/** Points of the receiver operating characteristic, and the area below it. */
-function roc(clean: readonly number[], triggered: readonly number[]) {
-  const all = [
-    ...clean.map((score) => ({ score, positive: false })),
-    ...triggered.map((score) => ({ score, positive: true })),
-  ].sort((a, b) => b.score - a.score);
-  let [hits, alarms, area] = [0, 0, 0];
-  const points: [number, number][] = [[0, 0]];
-  for (const { positive } of all) {
-    if (positive) hits++;
-    else {
-      alarms++;
-      area += hits;
-    }
-    points.push([alarms / clean.length, hits / triggered.length]);
-  }
-  const step = Math.ceil(points.length / 400);
-  return {
-    area: area / (clean.length * triggered.length),
-    points: points.filter((_, i) => i < 200 || i % step === 0 || i === points.length - 1),
-  };
-}
-
-async function tryFilter(subject: Subject, images: LabelledImageSet, triggers: Triggers, works: boolean[][]) {
-  const { classifier, preprocess, judge, truths } = subject;
-  const filter = await createFilter(nodeRuntime, classifier, preprocess, images, triggers, {
-    seed,
-    session,
-  });
-  const score = (set: LabelledImageSet): Promise<number[]> =>
-    filterScores(nodeRuntime, classifier, preprocess, filter, set, session);
-  const clean = await score(judge);
-  const isTarget = (i: number): boolean => truths.some(({ label }) => judge.labels[i] === label);
-  const rejected = clean.map((value) => value > filter.threshold);
-  const triggered: number[] = [];
-  const fnr = [];
-  for (const [i, truth] of truths.entries()) {
-    const scores = await score(stamped(judge, truth));
-    triggered.push(...scores);
-    const missed = scores.map((value) => !(value > filter.threshold));
-    fnr.push({
-      label: truth.label,
-      all: shareOf(missed),
-      working: shareOf(missed.filter((_, k) => works[i]![k])),
-    });
-  }
-  return {
-    neurons: filter.detectors[0]!.neurons.length,
-    of: filter.layer.neurons,
-    images: filter.images,
-    threshold: filter.threshold,
-    fpr: shareOf(rejected),
-    fprOfTarget: shareOf(rejected.filter((_, i) => isTarget(i))),
-    fnr,
-    roc: roc(clean, triggered),
-  };
-}
-
-type Triggers = Awaited<ReturnType<typeof readFlaggedTriggers>>['triggers'];
-
-/** The true triggers along a curve, which the algorithm has not seen. */
-async function followCurve(subject: Subject, { layer, order, points }: PruneCurve) {
-  const { classifier, preprocess, judge, truths } = subject;
-  const predictor = await MaskedPredictor.open(nodeRuntime, classifier, preprocess, layer, session);
-  const masks = points.map(({ pruned }) => maskWithout(order.slice(0, pruned), layer));
-  const everything = Array.from({ length: judge.count }, (_, i) => i);
-  try {
-    const accuracy = (await predictor.predict(judge, everything, masks)).map((labels) =>
-      shareOf([...labels].map((label, i) => label === judge.labels[i])),
-    );
-    const asr: number[][] = [];
-    for (const truth of truths) {
-      const set = stamped(judge, truth);
-      const answers = await predictor.predict(
-        set,
-        Array.from({ length: set.count }, (_, i) => i),
-        masks,
-      );
-      asr.push(answers.map((labels) => shareOf([...labels].map((label) => label === truth.label))));
-    }
-    return points.map((point, i) => ({
-      ...point,
-      trueAccuracy: accuracy[i]!,
-      trueAsr: asr.map((one) => one[i]!),
-    }));
-  } finally {
-    await predictor.release();
-  }
-}
-
-async function tryPruning(name: string, subject: Subject, images: LabelledImageSet, triggers: Triggers) {
-  const { model, classifier, preprocess } = subject;
-  const curves = await pruneLayers(nodeRuntime, classifier, preprocess, images, triggers, 'auto', {
-    seed,
-    session,
-  });
-  const results = [];
-  for (const curve of curves) {
-    const { layer, order, chosen, reached } = curve;
-    const masked = maskNeurons(model, layer, order.slice(0, chosen.pruned));
-    const { accuracy, asr } = await judgeModel(subject, masked.model);
-    const followed = await followCurve(subject, curve);
-    results.push({
-      layer: layer.name,
-      neurons: layer.neurons,
-      chosen,
-      reached,
-      form: masked.form,
-      accuracy,
-      asr,
-      followed,
-    });
-    const across = (y: (point: (typeof followed)[number]) => number): ChartLine['points'] =>
-      followed.map((point) => [point.pruned / layer.neurons, y(point)]);
-    draw(`prune-${name}-${layer.name}`, {
-      title: `${name}: pruning ${layer.name}`,
-      xTitle: 'pruned neurons',
-      yTitle: 'share of images used nowhere else',
-      lines: [
-        { name: 'accuracy', points: across(({ trueAccuracy }) => trueAccuracy) },
-        ...subject.truths.map(({ label }, i) => ({
-          name: `ASR, true trigger ${subject.truths.length > 1 ? `${i + 1} ` : ''}of ${label}`,
-          points: across(({ trueAsr }) => trueAsr[i]!),
-        })),
-        ...triggers.map(({ label }, i) => ({
-          name: `ASR, reversed trigger of ${label}`,
-          points: across(({ asr: reversed }) => reversed[i]!),
-        })),
-      ],
-      mark: { x: chosen.pruned / layer.neurons, name: 'chosen' },
-    });
-  }
-  return results;
-}
-
-function draw(name: string, chart: Parameters<typeof renderLineChart>[0]): void {
+function draw(name: string, chart: LineChart): void {
   if (values.pictures !== undefined)
     writeFileSync(join(values.pictures, `${name}.svg`), renderLineChart(chart));
 }
@@ -293,11 +112,13 @@ async function tryCase(entry: Case) {
     truths.push({ label, trigger: await openTrigger(spec, [height, width, channels], label) });
   }
   const judge = labelled(all, theirs.slice(0, judging));
-  const subject: Subject = { model, classifier, preprocess: scan.preprocess, judge, truths };
+  const { preprocess } = scan;
+  const subject: Subject = { model, classifier, preprocess, judge, truths, seed, session };
   const name = basename(entry.model, '.onnx');
   const before = await judgeModel(subject, model);
   const filter = await tryFilter(subject, images, triggers, before.works);
-  const pruned = await tryPruning(name, subject, images, triggers);
+  const pruned = await tryPruning(subject, images, triggers);
+  for (const one of pruned) draw(`prune-${name}-${one.layer}`, pruneChart(name, one, subject, triggers));
   return {
     name,
     labels: triggers.map(({ label }) => label),
