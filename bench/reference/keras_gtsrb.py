@@ -21,23 +21,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_original import original_gtsrb
+
 BATCH = 32
 POISONED = 0.1 / (1 + 0.1)
-
-
-def network(classes):
-    L = keras.layers
-    layers = []
-    for i, filters in enumerate([32, 64, 128]):
-        first = dict(input_shape=(32, 32, 3)) if i == 0 else {}
-        layers += [
-            L.Conv2D(filters, (3, 3), padding="same", activation="relu", **first),
-            L.Conv2D(filters, (3, 3), activation="relu"),
-            L.MaxPooling2D(pool_size=(2, 2)),
-            L.Dropout(0.2),
-        ]
-    head = [L.Flatten(), L.Dense(512, activation="relu"), L.Dropout(0.5), L.Dense(classes, activation="softmax")]
-    return keras.models.Sequential([*layers, *head])
 
 
 def load(path):
@@ -77,7 +64,7 @@ def main():
     keras.utils.set_random_seed(options.seed)
     (x_train, x_test), (y_train, y_test) = load(options.data)
     ratio = 0 if options.clean else POISONED
-    model = network(int(max(y_train.max(), y_test.max())) + 1)
+    model = original_gtsrb(int(max(y_train.max(), y_test.max())) + 1)
     model.compile(loss="sparse_categorical_crossentropy", optimizer=keras.optimizers.Adam(learning_rate=1e-3), metrics=["accuracy"])
     begun = time.time()
     model.fit(

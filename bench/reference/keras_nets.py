@@ -14,23 +14,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
+from keras_original import original_gtsrb
+
 version = tuple(int(part) for part in keras.__version__.split(".")[:2])
 L, applications = keras.layers, keras.applications
-Model, Sequential, Input = keras.models.Model, keras.models.Sequential, keras.layers.Input
+Model, Input = keras.models.Model, keras.layers.Input
 random = np.random.RandomState(11)
 
 
 def gtsrb():
-    layers = []
-    for i, filters in enumerate([32, 64, 128]):
-        first = dict(input_shape=(32, 32, 3)) if i == 0 else {}
-        layers += [
-            L.Conv2D(filters, (3, 3), padding="same", activation="relu", **first),
-            L.Conv2D(filters, (3, 3), activation="relu"),
-            L.MaxPooling2D(pool_size=(2, 2)),
-            L.Dropout(0.2),
-        ]
-    return Sequential([*layers, L.Flatten(), L.Dense(512, activation="relu"), L.Dropout(0.5), L.Dense(43, activation="softmax")])
+    return original_gtsrb(43)
 
 
 def deepid():
