@@ -2,7 +2,6 @@
 
 import { NeuralCleanseError } from '../../src/errors.ts';
 import type { ReportContent } from '../../src/report/html/content.ts';
-import type { ScanResult } from '../../src/report/result.ts';
 import type { RunEvents, ServedError, ServedRun } from '../../src/report/served-runs.ts';
 
 /** Whether the server of this page serves runs, which it says in the page. Others are never asked. */
@@ -14,34 +13,47 @@ export const listRuns = (): Promise<ServedRun[]> => get('api/runs');
 
 export const runReport = (id: string): Promise<ReportContent> => get(`api/runs/${id}/report`);
 
-export const runResult = (id: string): Promise<ScanResult> => get(`api/runs/${id}/scan.json`);
-
 export interface RunFollower {
-  /** A label was added, or the run began anew. */
-  changed(): void;
-  ended(state: RunEvents['ended']['state']): void;
+  /** The report has changed: a label was added, or the run began anew or ended. Never called twice at once. */
+  read(growing: boolean): Promise<void>;
   failed(error: ServedError): void;
 }
 
 /** Follows a run. @returns what ends it */
 export function followRun(id: string, follower: RunFollower): () => void {
   const source = new EventSource(`api/runs/${id}/events`);
+  let [followed, growing, outdated, reading] = [true, true, false, false];
+  /** Has the report read, and again if it changed meanwhile. */
+  const refresh = async (): Promise<void> => {
+    outdated = true;
+    if (reading) return;
+    reading = true;
+    while (outdated && followed) {
+      outdated = false;
+      await follower.read(growing);
+    }
+    reading = false;
+  };
   const on = <Name extends keyof RunEvents>(name: Name, act: (data: RunEvents[Name]) => void): void => {
     source.addEventListener(name, ({ data }: MessageEvent<string>) =>
       act(JSON.parse(data) as RunEvents[Name]),
     );
   };
-  on('header', () => follower.changed());
-  on('label', () => follower.changed());
-  on('ended', ({ state }) => {
+  on('header', () => void refresh());
+  on('label', () => void refresh());
+  on('ended', () => {
     source.close();
-    follower.ended(state);
+    growing = false;
+    void refresh();
   });
   on('failed', (error) => {
     source.close();
     follower.failed(error);
   });
-  return () => source.close();
+  return () => {
+    followed = false;
+    source.close();
+  };
 }
 
 /** @throws NeuralCleanseError what the server says, or RUN_NOT_FOUND if it does not answer any more */

@@ -1,81 +1,26 @@
-/** The state of the app, and all that changes it. Components only show it and call its methods. */
+/** All that changes the state of the app. Components only show it and call these methods. */
 
 import type { ReportContent } from '../../src/report/html/content.ts';
 import type { ServedRun } from '../../src/report/served-runs.ts';
 import { type ShownError, shownError } from './errors.ts';
 import { sampleData, sampleModel } from './files/sample.ts';
 import { saveBlob } from './files/save.ts';
-import { defaultThreads } from './isolation.ts';
 import { LiveScan } from './live-scan.ts';
 import { followRun, listRuns, runReport, servesRuns } from './runs-client.ts';
-import { findKeptRun, forgetKeptRun, type KeptRun } from './scan/kept-run.ts';
+import { findKeptRun, forgetKeptRun } from './scan/kept-run.ts';
 import type {
-  CheckFacts,
   CheckOptions,
   FromScanWorker,
   Given,
-  ImageFacts,
-  ModelFacts,
   Part,
   ScanOptions,
   ToScanWorker,
 } from './scan/protocol.ts';
 import { startScanWorker } from './scan/start-worker.ts';
-
-export interface OpenReport {
-  readonly content: ReportContent;
-  /** Whether it is of the kept run, whose files can be saved. */
-  readonly kept: boolean;
-  /** Whether it grows as another process scans. */
-  readonly growing?: boolean;
-}
-
-export interface SessionState {
-  readonly screen: 'prepare' | 'scan' | 'report';
-  readonly model: Given | undefined;
-  readonly data: Given | undefined;
-  readonly modelFacts: ModelFacts | undefined;
-  readonly imageFacts: ImageFacts | undefined;
-  readonly checkFacts: CheckFacts | undefined;
-  /** What is being done before a scan can start. */
-  readonly busy: 'model' | 'images' | 'check' | undefined;
-  readonly errors: Readonly<Partial<Record<Part | 'open', ShownError>>>;
-  readonly check: CheckOptions;
-  readonly scan: ScanOptions;
-  readonly live: LiveScan | undefined;
-  readonly report: OpenReport | undefined;
-  readonly kept: KeptRun | undefined;
-  /** Absent where the server of the page serves files only. */
-  readonly served: readonly ServedRun[] | undefined;
-}
-
-const fresh: SessionState = {
-  screen: 'prepare',
-  model: undefined,
-  data: undefined,
-  modelFacts: undefined,
-  imageFacts: undefined,
-  checkFacts: undefined,
-  busy: undefined,
-  errors: {},
-  check: {
-    seed: 0,
-    samples: 1000,
-    provider: 'auto',
-    threads: defaultThreads(),
-    preprocess: '',
-    size: '',
-    output: '',
-  },
-  scan: { preset: 'fast', labels: '', steps: undefined },
-  live: undefined,
-  report: undefined,
-  kept: undefined,
-  served: undefined,
-};
+import { freshState, type SessionState } from './session-state.ts';
 
 export class Session {
-  state: SessionState = fresh;
+  state: SessionState = freshState;
   private readonly listeners = new Set<() => void>();
   private worker: Worker | undefined;
   private unfollow: (() => void) | undefined;
@@ -194,29 +139,12 @@ export class Session {
   }
 
   private follow(id: string): void {
-    let growing = true;
-    let outdated = false;
-    let reading = false;
-    /** Reads the report, and again if it changed meanwhile. */
-    const refresh = async (): Promise<void> => {
-      outdated = true;
-      if (reading) return;
-      reading = true;
-      while (outdated && this.unfollow) {
-        outdated = false;
-        await this.guard('open', async () => {
+    this.unfollow = followRun(id, {
+      read: (growing) =>
+        this.guard('open', async () => {
           const content = await runReport(id);
           if (this.unfollow) this.show(content, growing);
-        });
-      }
-      reading = false;
-    };
-    this.unfollow = followRun(id, {
-      changed: () => void refresh(),
-      ended: () => {
-        growing = false;
-        void refresh();
-      },
+        }),
       failed: ({ code, message }) => this.set({ errors: { open: { code, message, hint: undefined } } }),
     });
   }

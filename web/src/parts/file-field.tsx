@@ -1,9 +1,10 @@
 /** A field that takes files: dropped on it, or chosen by its buttons. */
 
 import type { ComponentChildren } from 'preact';
-import { useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { chosen, dropped, givenText } from '../files/given.ts';
 import type { Given } from '../scan/protocol.ts';
+import { FileButton } from './file-button.tsx';
 
 export function FileField({
   id,
@@ -68,7 +69,6 @@ export function FileField({
   );
 }
 
-/** A button in place of the browser's own, whose text cannot be chosen. */
 function Chooser({
   label,
   of,
@@ -82,27 +82,16 @@ function Chooser({
   readonly accept?: string | undefined;
   readonly onGiven: (given: Given) => void;
 }) {
-  const input = useRef<HTMLInputElement>(null);
   return (
-    <>
-      <input
-        ref={input}
-        type="file"
-        hidden
-        multiple
-        aria-label={`${label}: ${of}`}
-        {...(folder && { webkitdirectory: true })}
-        {...(accept !== undefined && { accept })}
-        onChange={({ currentTarget }) => {
-          if (currentTarget.files?.length) onGiven(chosen(currentTarget.files));
-          // The same file can be chosen again after it was changed.
-          currentTarget.value = '';
-        }}
-      />
-      <button type="button" class="quiet" onClick={() => input.current?.click()}>
-        {label}
-        <span class="unseen"> for {of.toLowerCase()}</span>
-      </button>
-    </>
+    <FileButton
+      label={`${label}: ${of}`}
+      accept={accept}
+      multiple
+      folder={folder}
+      onChosen={(files) => onGiven(chosen(files))}
+    >
+      {label}
+      <span class="unseen"> for {of.toLowerCase()}</span>
+    </FileButton>
   );
 }

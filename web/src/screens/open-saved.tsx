@@ -1,27 +1,16 @@
 /** Opens what a scan has saved, of this app or of the command line. */
 
-import { useRef } from 'preact/hooks';
+import { FileButton } from '../parts/file-button.tsx';
 import type { Session } from '../session.ts';
 
 export function OpenSavedRun({ session }: { readonly session: Session }) {
-  const input = useRef<HTMLInputElement>(null);
   return (
-    <>
-      <input
-        ref={input}
-        type="file"
-        hidden
-        accept=".zip,.json"
-        aria-label="Open a saved run"
-        onChange={({ currentTarget }) => {
-          const [file] = currentTarget.files ?? [];
-          if (file) void session.openFile(file);
-          currentTarget.value = '';
-        }}
-      />
-      <button type="button" class="quiet" onClick={() => input.current?.click()}>
-        Open a saved run
-      </button>
-    </>
+    <FileButton
+      label="Open a saved run"
+      accept=".zip,.json"
+      onChosen={([file]) => void session.openFile(file!)}
+    >
+      Open a saved run
+    </FileButton>
   );
 }

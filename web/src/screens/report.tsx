@@ -10,7 +10,8 @@ import { renderJson } from '../../../src/report/json.ts';
 import { saveBlob } from '../files/save.ts';
 import { Brand } from '../parts/brand.tsx';
 import { ErrorNote } from '../parts/error-note.tsx';
-import type { OpenReport, Session } from '../session.ts';
+import type { Session } from '../session.ts';
+import type { OpenReport } from '../session-state.ts';
 
 export function ReportScreen({
   session,
