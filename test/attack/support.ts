@@ -1,9 +1,10 @@
 /** Small sets, and triggers that are told apart by what they leave. */
 
-import { imageSet, type LabelledImageSet, requireClasses } from '../../src/data/dataset.ts';
+import type { LabelledImageSet } from '../../src/data/dataset.ts';
 import type { AttackTrigger } from '../../src/triggers/attack-trigger.ts';
 import { solidSquare } from '../../src/triggers/patterns.ts';
 import { generator } from '../support/gradient-check.ts';
+import { greyImages } from '../support/grey-images.ts';
 
 export const side = 6;
 export const shape = [side, side, 1] as const;
@@ -11,18 +12,8 @@ export const shape = [side, side, 1] as const;
 /** `count` images of noise in [0, 200], classes in turn. */
 export function noisyImages(count: number, classes: number, seed = 1): LabelledImageSet {
   const random = generator(seed);
-  return requireClasses(
-    imageSet({
-      images: Uint8Array.from({ length: count * side * side }, () => Math.floor(201 * random())),
-      height: side,
-      width: side,
-      channels: 1,
-      range: [0, 255],
-      labels: Int32Array.from({ length: count }, (_, i) => i % classes),
-      classes,
-      source: 'noise',
-    }),
-  );
+  const pixels = Uint8Array.from({ length: count * side * side }, () => Math.floor(201 * random()));
+  return greyImages(pixels, side, classes, 'noise');
 }
 
 /** One bright pixel in the first row. */

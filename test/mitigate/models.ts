@@ -1,7 +1,6 @@
 /** Small backdoored classifiers of every kind that is imported, with weights written by hand, and images for them. */
 
 import type { LabelledImageSet } from '../../src/data/dataset.ts';
-import { imageSet, requireClasses } from '../../src/data/dataset.ts';
 import { preprocessPresets } from '../../src/data/preprocess.ts';
 import type { FlaggedTrigger } from '../../src/mitigate/flagged-trigger.ts';
 import { GraphBuilder } from '../../src/onnx/builder.ts';
@@ -10,6 +9,7 @@ import { canonicalModel } from '../../src/onnx/model.ts';
 import { float32 } from '../../src/onnx/tensor.ts';
 import { solidSquare } from '../../src/triggers/patterns.ts';
 import { generator } from '../support/gradient-check.ts';
+import { greyImages } from '../support/grey-images.ts';
 
 export const classes = 4;
 export const target = 2;
@@ -37,18 +37,7 @@ export function images(count = 400, seed = 1): LabelledImageSet {
     const bright = !isCorner && Math.floor(row / 2) === label ? 120 : 0;
     pixels[i] = Math.round(bright + (isCorner ? 10 : 100) * random());
   }
-  return requireClasses(
-    imageSet({
-      images: pixels,
-      height: side,
-      width: side,
-      channels: 1,
-      range: [0, 255],
-      labels: Int32Array.from({ length: count }, (_, i) => i % classes),
-      classes,
-      source: 'bars',
-    }),
-  );
+  return greyImages(pixels, side, classes, 'bars');
 }
 
 export interface Form {
