@@ -4,15 +4,16 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { describeImages } from '../data/dataset.ts';
 import { openModel } from '../data/model-file.ts';
-import { replaceFiles } from '../data/replace-files.ts';
+import { replaceFiles, wholeFile } from '../data/replace-files.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import { filterScores } from '../mitigate/filter.ts';
 import { type FilterFile, parseFilter } from '../mitigate/filter-file.ts';
-import { modelPrefix, prepareClassifier } from '../model/classifier.ts';
+import { modelPrefix } from '../model/classifier.ts';
 import { nodeRuntime } from '../runtime/node.ts';
-import type { ModelDataOptions } from './mitigation-inputs.ts';
+import type { ModelDataOptions } from './data-options.ts';
 import { checkOutputs, type OutputOptions } from './mitigation-output.ts';
 import { openModelImages } from './model-images.ts';
+import { openClassifier } from './open-classifier.ts';
 import { note, printReport } from './output.ts';
 
 export interface ApplyFilterOptions extends ModelDataOptions, OutputOptions {
@@ -38,12 +39,7 @@ export async function applyFilter(path: string, options: ApplyFilterOptions): Pr
       { hint: 'Make a filter for this model.' },
     );
   }
-  const session = { provider: options.provider, threads: options.threads };
-  const classifier = await prepareClassifier(nodeRuntime, model, {
-    session,
-    output: filter.model.output,
-    ...(options.size && { size: options.size }),
-  });
+  const { classifier, session } = await openClassifier(model, { ...options, output: filter.model.output });
   const images = await openModelImages(options, classifier);
   note(describeImages(images));
   const layer = { ...filter.layer, value: modelPrefix + filter.layer.tensor };
@@ -58,7 +54,7 @@ export async function applyFilter(path: string, options: ApplyFilterOptions): Pr
   const text =
     options.format === 'csv' ? scoresCsv(filter, scores) : scoresJson(filter, scores, images.source);
   if (out === undefined) printReport(text);
-  else await replaceFiles([{ path: out, parts: [{ offset: 0, bytes: Buffer.from(text) }] }]);
+  else await replaceFiles([wholeFile(out, text)]);
   const rejected = scores.filter((score) => score > filter.threshold).length;
   note(
     `${rejected} of ${scores.length} images are rejected (${((100 * rejected) / scores.length).toFixed(1)} %).`,

@@ -3,9 +3,10 @@
 import { type Command, Option } from 'commander';
 import { NeuralCleanseError } from '../errors.ts';
 import { labelsOption } from './arguments.ts';
+import type { ModelDataOptions } from './data-options.ts';
 import { applyFilter } from './filter-apply.ts';
 import { makeFilter } from './filter-make.ts';
-import { addModelDataOptions, type ModelDataOptions } from './mitigation-inputs.ts';
+import { addModelDataOptions } from './mitigation-inputs.ts';
 import { addForceOption, type OutputOptions } from './mitigation-output.ts';
 
 interface Options extends ModelDataOptions, OutputOptions {

@@ -1,30 +1,21 @@
 /** What the commands that answer a backdoor have in common: their options, and what these open. */
 
-import { availableParallelism } from 'node:os';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { describeImages, type LabelledImageSet, requireClasses } from '../data/dataset.ts';
 import { type OpenedModel, openModel } from '../data/model-file.ts';
 import type { Preprocess } from '../data/preprocess.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import type { FlaggedTrigger } from '../mitigate/flagged-trigger.ts';
-import { type Classifier, prepareClassifier } from '../model/classifier.ts';
+import type { Classifier } from '../model/classifier.ts';
 import type { ScanResult } from '../report/result.ts';
-import { nodeRuntime } from '../runtime/node.ts';
-import type { Provider, SessionOptions } from '../runtime/session.ts';
-import { labelsOption, preprocessOption, providerOption, sizeOption, wholeNumber } from './arguments.ts';
+import type { SessionOptions } from '../runtime/session.ts';
+import { labelsOption } from './arguments.ts';
+import { addDataOptions, type ModelDataOptions } from './data-options.ts';
 import { findPreprocess } from './find-preprocess.ts';
 import { readFlaggedTriggers } from './mitigation-run.ts';
-import { type ImageOptions, openModelImages } from './model-images.ts';
+import { openModelImages } from './model-images.ts';
+import { openClassifier } from './open-classifier.ts';
 import { note } from './output.ts';
-
-/** What opens a model with its images. */
-export interface ModelDataOptions extends ImageOptions {
-  readonly preprocess?: Preprocess;
-  readonly size?: [number, number];
-  readonly output?: string;
-  readonly provider: Provider | 'auto';
-  readonly threads: number;
-}
 
 export interface MitigationOptions extends ModelDataOptions {
   /** Run folder. */
@@ -47,28 +38,20 @@ export interface MitigationInputs extends ModelData {
   readonly scan: ScanResult;
 }
 
+export type ScannedModel = Omit<MitigationInputs, 'images'>;
+
 /** @param samples how many images are used unless the user says otherwise */
 export const addModelDataOptions = (command: Command, samples: number | undefined): Command =>
-  command
-    .requiredOption('--data <path>', 'labelled clean images: whatever scan takes')
-    .option(
-      '--preprocess <spec>',
-      'as for scan; left out, that of the run, or found by itself',
-      preprocessOption,
-    )
-    .option('--size <h,w>', 'image size, for models that leave it open', sizeOption)
-    .option('--output <name>', 'which output of the model holds the class scores')
-    .option('--roi', 'crop GTSRB images to the sign')
-    .addOption(new Option('--split <name>', 'part of the data to use').choices(['train', 'test']))
-    .option(
-      '--samples <n>',
-      'images to use, drawn evenly from all classes',
-      wholeNumber('--samples'),
-      samples,
-    )
-    .option('--provider <name>', 'auto, cpu, cuda, webgpu or wasm', providerOption, 'auto')
-    .option('--threads <n>', 'cores to use', wholeNumber('--threads'), availableParallelism())
-    .option('--seed <n>', 'of the drawing of images', wholeNumber('--seed', 0), 0);
+  addDataOptions(
+    command,
+    {
+      data: 'labelled clean images: whatever scan takes',
+      preprocess: 'as for scan; left out, that of the run, or found by itself',
+      samples: 'images to use, drawn evenly from all classes',
+      seed: 'of the drawing of images',
+    },
+    { samples },
+  );
 
 /** {@link addModelDataOptions}, and where the reversed triggers are. */
 export const addMitigationOptions = (command: Command, samples: number): Command =>
@@ -88,48 +71,70 @@ export interface InputNeeds {
 /**
  * Opens the model, its images and the triggers that a scan has reversed.
  *
- * @throws NeuralCleanseError DATA_UNLABELLED, DATA_ONE_CLASS, CLASS_WITHOUT_IMAGES, DATA_TOO_FEW, TRIGGER_SIZE_MISMATCH; what
- *   {@link openModel}, {@link readFlaggedTriggers}, {@link prepareClassifier} and opening the images throw
+ * @throws NeuralCleanseError what {@link openScanned} and {@link openModelData} throw
  */
 export async function openMitigation(
   path: string,
   options: MitigationOptions,
   needs: InputNeeds,
 ): Promise<MitigationInputs> {
+  const scanned = await openScanned(path, options);
+  return { ...scanned, images: await openLabelled(options, scanned.classifier, needs) };
+}
+
+/**
+ * Opens a model with the triggers that a scan of it has reversed, but without images.
+ *
+ * @throws NeuralCleanseError TRIGGER_SIZE_MISMATCH; what {@link openModel}, {@link readFlaggedTriggers} and
+ *   {@link openClassifier} throw
+ */
+export async function openScanned(path: string, options: MitigationOptions): Promise<ScannedModel> {
   const opened = await openModel(path);
   const { trigger: folder, labels } = options;
   const { scan, triggers } = await readFlaggedTriggers(folder, { sha256: opened.sha256, labels });
   const { height, width } = scan.model.input;
-  const preprocess = options.preprocess ?? scan.preprocess;
-  const inputs = await openModelData(opened, { size: [height, width], ...options, preprocess }, needs);
-  checkSizes(triggers, inputs.classifier, folder);
-  return { ...inputs, triggers, scan };
+  const { classifier, session } = await openClassifier(opened.model, {
+    ...options,
+    size: options.size ?? [height, width],
+  });
+  checkSizes(triggers, classifier, folder);
+  return {
+    opened,
+    classifier,
+    preprocess: options.preprocess ?? scan.preprocess,
+    session,
+    triggers,
+    scan,
+  };
 }
 
 /**
  * Opens images for a model, and finds the preprocessing where it is not stated.
  *
- * @throws NeuralCleanseError as {@link openMitigation}, but for the triggers
+ * @throws NeuralCleanseError DATA_UNLABELLED, DATA_ONE_CLASS, CLASS_WITHOUT_IMAGES, DATA_TOO_FEW; what {@link openClassifier}
+ *   and opening the images throw
  */
 export async function openModelData(
   opened: OpenedModel,
   options: ModelDataOptions,
-  { leastPerClass }: InputNeeds,
+  needs: InputNeeds,
 ): Promise<ModelData> {
-  const { provider, notice } = await nodeRuntime.choose(options.provider);
-  if (notice !== undefined) note(notice);
-  const session: SessionOptions = { provider, threads: options.threads };
-  const classifier = await prepareClassifier(nodeRuntime, opened.model, {
-    session,
-    ...(options.size && { size: options.size }),
-    ...(options.output !== undefined && { output: options.output }),
-  });
-  const images = requireClasses(await openModelImages(options, classifier));
-  checkCounts(images, leastPerClass);
-  note(describeImages(images));
+  const { classifier, session } = await openClassifier(opened.model, options);
+  const images = await openLabelled(options, classifier, needs);
   const preprocess =
     options.preprocess ?? (await findPreprocess(classifier, images, { seed: options.seed, session }));
   return { opened, classifier, images, preprocess, session };
+}
+
+async function openLabelled(
+  options: ModelDataOptions,
+  classifier: Classifier,
+  { leastPerClass }: InputNeeds,
+): Promise<LabelledImageSet> {
+  const images = requireClasses(await openModelImages(options, classifier));
+  checkCounts(images, leastPerClass);
+  note(describeImages(images));
+  return images;
 }
 
 function checkSizes(

@@ -1,37 +1,18 @@
 /** The options of `neural-cleanse scan`. */
 
-import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
-import type { Preprocess } from '../data/preprocess.ts';
-import type { Split } from '../data/splits.ts';
 import { presetNames } from '../detect/presets.ts';
 import type { SettingOptions } from '../detect/settings.ts';
 import type { FailOn } from '../detect/verdict.ts';
 import { type ReportFormat, reportFormats } from '../report/formats.ts';
-import type { Provider } from '../runtime/session.ts';
-import {
-  formatsOption,
-  labelsOption,
-  numberAbove,
-  preprocessOption,
-  providerOption,
-  sizeOption,
-  wholeNumber,
-} from './arguments.ts';
+import { formatsOption, labelsOption, numberAbove, wholeNumber } from './arguments.ts';
+import { addDataOptions, type ModelDataOptions } from './data-options.ts';
 
-export interface ScanOptions extends SettingOptions {
-  readonly data: string;
+export interface ScanOptions extends ModelDataOptions, SettingOptions {
+  readonly samples: number;
   readonly labels?: readonly number[];
   readonly firstLabel?: number;
-  readonly preprocess?: Preprocess;
-  readonly size?: [number, number];
-  readonly output?: string;
-  readonly roi?: true;
-  readonly split?: Split;
   readonly out?: string;
-  readonly provider: Provider | 'auto';
-  readonly threads: number;
-  readonly seed: number;
   readonly resume?: true;
   readonly format: readonly ReportFormat[];
   readonly failOn: FailOn;
@@ -39,11 +20,17 @@ export interface ScanOptions extends SettingOptions {
 
 /** Names in capitals are those of the original's settings. */
 export const addScanOptions = (command: Command): Command =>
-  command
-    .requiredOption(
-      '--data <path>',
-      'clean images: folder, zip, tar, .npy, .npz, .h5, parquet, IDX or CIFAR files, or drawn ones: signs:test',
-    )
+  addDataOptions(
+    command,
+    {
+      data: 'clean images: folder, zip, tar, .npy, .npz, .h5, parquet, IDX or CIFAR files, or drawn ones: signs:test',
+      preprocess:
+        'raw255, unit, tf, caffe, torch, "range=1;mean=…;std=…;order=rgb" or a .json file; found by itself if left out',
+      samples: 'clean images to use, drawn evenly from all classes [NB_SAMPLE]',
+      seed: 'of samples and starting points',
+    },
+    { samples: 1000 },
+  )
     .addOption(
       new Option('--preset <name>', 'fast, or paper: the loop of the original')
         .choices(presetNames)
@@ -51,25 +38,7 @@ export const addScanOptions = (command: Command): Command =>
     )
     .option('--labels <list>', 'labels to scan, e.g. 0,3,7-9; all by default', labelsOption)
     .option('--first-label <n>', 'label to begin with', wholeNumber('--first-label', 0))
-    .option(
-      '--preprocess <spec>',
-      'raw255, unit, tf, caffe, torch, "range=1;mean=…;std=…;order=rgb" or a .json file; found by itself if left out',
-      preprocessOption,
-    )
-    .option('--size <h,w>', 'image size, for models that leave it open', sizeOption)
-    .option('--output <name>', 'which output of the model holds the class scores')
-    .option('--roi', 'crop GTSRB images to the sign')
-    .addOption(new Option('--split <name>', 'part of the data to use').choices(['train', 'test']))
-    .option(
-      '--samples <n>',
-      'clean images to use, drawn evenly from all classes [NB_SAMPLE]',
-      wholeNumber('--samples'),
-      1000,
-    )
     .option('--out <dir>', 'run folder; runs/MODEL-HASH-SEED by default')
-    .option('--provider <name>', 'auto, cpu, cuda, webgpu or wasm', providerOption, 'auto')
-    .option('--threads <n>', 'cores to use', wholeNumber('--threads'), availableParallelism())
-    .option('--seed <n>', 'of samples and starting points', wholeNumber('--seed', 0), 0)
     .option('--resume', 'go on with the run in the folder')
     .option(
       '--format <list>',

@@ -11,6 +11,12 @@ export interface FileContent {
   readonly parts: readonly { readonly offset: number; readonly bytes: Uint8Array }[];
 }
 
+/** A file that has nothing but `content`; text becomes UTF-8. */
+export const wholeFile = (path: string, content: string | Uint8Array): FileContent => ({
+  path,
+  parts: [{ offset: 0, bytes: typeof content === 'string' ? new TextEncoder().encode(content) : content }],
+});
+
 /** One write call takes less than 2 GiB. */
 const maxWriteBytes = 2 ** 30;
 
