@@ -47,6 +47,20 @@ export const sizeOption = (text: string): [height: number, width: number] => [..
 /** As {@link parseLabels} reads them. */
 export const labelsOption = (text: string): number[] => parseLabels(text, '--labels');
 
+/** `1,4`, without ranges. */
+export const labelList =
+  (option: string) =>
+  (text: string): number[] =>
+    text.split(',').map(wholeNumber(option, 0));
+
+/** As {@link labelList}, of an option that may be given several times. */
+export const repeatedLabels =
+  (option: string) =>
+  (text: string, labels: readonly number[] = []): number[] => [...labels, ...labelList(option)(text)];
+
+/** The words of an option that may be given several times. */
+export const repeatedWord = (word: string, words: readonly string[] = []): string[] => [...words, word];
+
 /** `text,json` */
 export function formatsOption(text: string): ReportFormat[] {
   const formats = text.split(',').map((part) => {

@@ -2,10 +2,10 @@
 
 import type { Command } from 'commander';
 import { openModel, saveModel } from '../data/model-file.ts';
-import { NeuralCleanseError } from '../errors.ts';
 import { nodeRuntime } from '../runtime/node.ts';
 import { valueText } from './inspect.ts';
 import { print, table } from './output.ts';
+import { checkOnnxName } from './output-paths.ts';
 
 interface Options {
   readonly architecture?: string;
@@ -21,11 +21,7 @@ export function convertCommand(program: Command): void {
     .argument('<out>', 'the .onnx file to write, which is replaced if it exists')
     .option('--architecture <file>', 'what model.to_json() gives, for a .h5 file that holds weights only')
     .action(async (path: string, out: string, options: Options) => {
-      if (!out.endsWith('.onnx')) {
-        throw new NeuralCleanseError('USAGE', `The output "${out}" does not end in .onnx.`, {
-          hint: 'Give the path of the file to write, such as model.onnx.',
-        });
-      }
+      checkOnnxName(out, 'model.onnx');
       const { model, bytes } = await openModel(path, options);
       // What ONNX Runtime cannot load is not worth a file.
       await (await nodeRuntime.open(model)).release();

@@ -2,7 +2,7 @@
 
 import { basename } from 'node:path';
 import { saveModel } from '../data/model-file.ts';
-import { replaceFiles } from '../data/replace-files.ts';
+import { replaceFiles, wholeFile } from '../data/replace-files.ts';
 import { digestOf } from '../data/run-digest.ts';
 import { exportFilter } from '../mitigate/export-filter.ts';
 import { createFilter } from '../mitigate/filter.ts';
@@ -14,6 +14,7 @@ import { nodeRuntime } from '../runtime/node.ts';
 import { type MitigationOptions, openMitigation } from './mitigation-inputs.ts';
 import { checkOutputs, type OutputOptions } from './mitigation-output.ts';
 import { note, print } from './output.ts';
+import { checkDistinct } from './output-paths.ts';
 import { version } from './version.ts';
 
 export interface MakeFilterOptions extends MitigationOptions, OutputOptions {
@@ -29,6 +30,7 @@ const defaultSamples = 2000;
 /** @throws NeuralCleanseError what opening the inputs, {@link createFilter} and {@link exportFilter} throw */
 export async function makeFilter(path: string, options: MakeFilterOptions): Promise<void> {
   const { out, onnx, fpr, layer, seed, trigger: run } = options;
+  checkDistinct({ 'the filter': out, 'the model with its score': onnx });
   await checkOutputs(onnx === undefined ? [out] : [out, onnx], path, options);
   const { opened, classifier, images, preprocess, triggers, session } = await openMitigation(
     path,
@@ -58,7 +60,7 @@ export async function makeFilter(path: string, options: MakeFilterOptions): Prom
     await checkExport(opened.model, exported, classifier);
     await saveModel(onnx, exported);
   }
-  await replaceFiles([{ path: out, parts: [{ offset: 0, bytes: Buffer.from(text) }] }]);
+  await replaceFiles([wholeFile(out, text)]);
   print(
     `Layer      ${filter.layer.tensor}: ${filter.detectors[0]!.neurons.length} of ${filter.layer.neurons} neurons watched`,
     `Threshold  ${filter.threshold.toFixed(3)}, which rejects ${percent(filter.fpr)} of clean images (set on ${filter.images.calibration})`,

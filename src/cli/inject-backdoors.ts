@@ -5,7 +5,7 @@ import { type BackdoorConfig, parseBackdoor } from '../attack/backdoor-config.ts
 import { type PolicyKind, policyKinds } from '../attack/policy.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import { parseTriggerWord, settingOf, triggerKinds } from '../triggers/spec.ts';
-import { wholeNumber } from './arguments.ts';
+import { labelList, repeatedLabels, repeatedWord } from './arguments.ts';
 
 export interface AttackOptions {
   readonly trigger?: readonly string[];
@@ -22,13 +22,9 @@ export const addAttackOptions = (command: Command): Command =>
     .option(
       '--trigger <word>',
       `${triggerKinds.join(', ')}, with settings as in square:size=4,at=top-left,colour=255; or a folder of saved triggers. May be repeated`,
-      (word: string, words: readonly string[] = []) => [...words, word],
+      repeatedWord,
     )
-    .option(
-      '--target <list>',
-      'target label; one for all triggers, or one each',
-      (text: string, labels: readonly number[] = []) => [...labels, ...labelList('--target')(text)],
-    )
+    .option('--target <list>', 'target label; one for all triggers, or one each', repeatedLabels('--target'))
     .addOption(
       new Option(
         '--policy <name>',
@@ -39,11 +35,6 @@ export const addAttackOptions = (command: Command): Command =>
     .option('--size <n>', 'of square and noise, in pixels: 4, or 4/6 for height and width')
     .option('--at <place>', 'of a patch: top-left, …, bottom-right, centre, or ROW/COLUMN')
     .option('--colour <level>', 'of a square: 255, or 255/0/0 for red');
-
-const labelList =
-  (option: string) =>
-  (text: string): number[] =>
-    text.split(',').map(wholeNumber(option, 0));
 
 /** What the options say of one backdoor each; empty without any of them. @throws NeuralCleanseError USAGE */
 export function backdoorFieldsFrom(options: AttackOptions): Record<string, unknown>[] {

@@ -2,7 +2,7 @@
 
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { replaceFiles } from '../data/replace-files.ts';
+import { replaceFiles, wholeFile } from '../data/replace-files.ts';
 import { acquireLock, type RunLock } from '../data/run-lock.ts';
 import { chooseAnother, writing } from '../data/run-writing.ts';
 import { NeuralCleanseError } from '../errors.ts';
@@ -62,7 +62,7 @@ export class CheckpointFolder implements CheckpointStore {
   save(bytes: Uint8Array): Promise<void> {
     const path = join(this.path, stateName);
     return writing(path, 'Make room or make the folder writable, and run again with --resume.', () =>
-      replaceFiles([{ path, parts: [{ offset: 0, bytes }] }]),
+      replaceFiles([wholeFile(path, bytes)]),
     );
   }
 

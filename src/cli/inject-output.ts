@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { mkdir, rm, stat } from 'node:fs/promises';
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { BackdoorConfig } from '../attack/backdoor-config.ts';
 import type { Evaluation } from '../attack/evaluation.ts';
 import type { Backdoor, PoisonPlan } from '../attack/plan.ts';
@@ -11,12 +11,13 @@ import { stampedImages } from '../attack/stamped-images.ts';
 import type { Truth } from '../attack/truth.ts';
 import { type LabelledImageSet, subset } from '../data/dataset.ts';
 import { encodePng } from '../data/png.ts';
-import { replaceFiles } from '../data/replace-files.ts';
+import { replaceFiles, wholeFile } from '../data/replace-files.ts';
 import { writeTrigger } from '../data/trigger-files.ts';
 import type { Model } from '../onnx/graph.ts';
 import { writeModel } from '../onnx/write.ts';
 import { renderTrigger } from '../triggers/render.ts';
 import { boundingBox } from '../triggers/trigger.ts';
+import { stemOf } from './output-paths.ts';
 
 export interface OutputPaths {
   readonly model: string;
@@ -29,7 +30,7 @@ export interface OutputPaths {
 
 /** `model.onnx` -> `model.onnx`, `model.truth.json`, `model.triggers`, `model.checkpoint` */
 export function outputPaths(model: string): OutputPaths {
-  const stem = join(dirname(model), basename(model, extname(model)));
+  const stem = stemOf(model);
   return {
     model,
     truth: `${stem}.truth.json`,
@@ -85,10 +86,7 @@ export async function writeInjected(paths: OutputPaths, injected: Injected): Pro
     }),
   };
   const text = `${JSON.stringify(truth, undefined, 2)}\n`;
-  await replaceFiles([
-    { path: paths.truth, parts: [{ offset: 0, bytes: Buffer.from(text) }] },
-    { path: paths.model, parts: [{ offset: 0, bytes }] },
-  ]);
+  await replaceFiles([wholeFile(paths.truth, text), wholeFile(paths.model, bytes)]);
   return truth;
 }
 
@@ -110,6 +108,6 @@ async function writePictures(folder: string, backdoor: Backdoor, test: LabelledI
   })) {
     const data = Uint8Array.from(images, (value) => Math.round((255 / range[1]) * value));
     const bytes = encodePng({ height, width, channels, data });
-    await replaceFiles([{ path: join(folder, name), parts: [{ offset: 0, bytes }] }]);
+    await replaceFiles([wholeFile(join(folder, name), bytes)]);
   }
 }

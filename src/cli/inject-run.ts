@@ -12,7 +12,7 @@ import type { Truth } from '../attack/truth.ts';
 import { type LabelledImageSet, requireClasses } from '../data/dataset.ts';
 import { openModel } from '../data/model-file.ts';
 import { type Preprocess, preprocessPresets } from '../data/preprocess.ts';
-import { replaceFiles } from '../data/replace-files.ts';
+import { replaceFiles, wholeFile } from '../data/replace-files.ts';
 import { digestOf } from '../data/run-digest.ts';
 import { sampleImages } from '../data/sample.ts';
 import { NeuralCleanseError } from '../errors.ts';
@@ -35,6 +35,7 @@ import { showTraining } from './inject-progress.ts';
 import { openTrigger } from './inject-triggers.ts';
 import { onInterrupt } from './interrupt.ts';
 import { note } from './output.ts';
+import { checkDistinct } from './output-paths.ts';
 import { version } from './version.ts';
 
 export interface InjectionJob {
@@ -73,13 +74,20 @@ interface Subject {
 /**
  * Poisons, trains, measures and writes.
  *
- * @throws NeuralCleanseError OUTPUT_EXISTS, RUN_EXISTS, CHECKPOINT_MISMATCH; CANCELLED after Ctrl-C; what reading data, planning and
- *   training throw
+ * @throws NeuralCleanseError USAGE, OUTPUT_EXISTS, RUN_EXISTS, CHECKPOINT_MISMATCH; CANCELLED after Ctrl-C; what reading data,
+ *   planning and training throw
  */
 export async function runInjection(job: InjectionJob): Promise<Injection> {
   const { config } = job;
   const session: SessionOptions = { provider: 'cpu', threads: job.threads };
   const paths = outputPaths(job.out);
+  checkDistinct({
+    'the model': paths.model,
+    'what was planted in it': paths.truth,
+    'pictures of its triggers': paths.triggers,
+    'its unfinished state': paths.checkpoint,
+    'the poisoned images': job.exportTo,
+  });
   await checkOutput(paths, job);
 
   const given = config.model === undefined ? undefined : await openGiven(config.model, session);
@@ -163,7 +171,7 @@ async function preparePoison(config: AttackConfig, classifier: Classifier | unde
 
 async function writeExport(path: string, clean: TrainingSet, plan: PoisonPlan): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  await replaceFiles([{ path, parts: [{ offset: 0, bytes: exportPoisoned(clean, plan) }] }]);
+  await replaceFiles([wholeFile(path, exportPoisoned(clean, plan))]);
   note(`${clean.count} training images, ${plan.stamped.length} of them stamped, are in ${path}.`);
 }
 

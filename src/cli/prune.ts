@@ -1,11 +1,10 @@
 /** `neural-cleanse prune MODEL --data DATA --trigger RUN --out FILE` */
 
-import { basename, dirname, extname, join } from 'node:path';
+import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { saveModel } from '../data/model-file.ts';
-import { replaceFiles } from '../data/replace-files.ts';
+import { replaceFiles, wholeFile } from '../data/replace-files.ts';
 import { digestOf } from '../data/run-digest.ts';
-import { NeuralCleanseError } from '../errors.ts';
 import { maskNeurons } from '../mitigate/mask-model.ts';
 import { pruneDefaults, pruneLayers } from '../mitigate/pruning.ts';
 import { renderLineChart } from '../report/mitigation-chart.tsx';
@@ -14,6 +13,7 @@ import { nodeRuntime } from '../runtime/node.ts';
 import { addMitigationOptions, type MitigationOptions, openMitigation } from './mitigation-inputs.ts';
 import { addForceOption, checkOutputs, type OutputOptions } from './mitigation-output.ts';
 import { print } from './output.ts';
+import { checkOnnxName, stemOf } from './output-paths.ts';
 import { version, versions } from './version.ts';
 
 interface Options extends MitigationOptions, OutputOptions {
@@ -56,12 +56,8 @@ export const pruneCommand = (program: Command): Command =>
 
 /** `model.onnx` -> `model.onnx`, `model.curve.json`, `model.curve.svg` */
 function outputPaths(out: string): { model: string; curve: string; picture: string } {
-  if (extname(out) !== '.onnx') {
-    throw new NeuralCleanseError('USAGE', `The output "${out}" does not end in .onnx.`, {
-      hint: 'Give the path of the file to write, such as pruned.onnx.',
-    });
-  }
-  const stem = join(dirname(out), basename(out, '.onnx'));
+  checkOnnxName(out, 'pruned.onnx');
+  const stem = stemOf(out);
   return { model: out, curve: `${stem}.curve.json`, picture: `${stem}.curve.svg` };
 }
 
@@ -89,13 +85,10 @@ async function runPrune(path: string, options: Options): Promise<void> {
     triggers: triggers.map(({ label, asr }) => ({ label, asr })),
     config: { layer: options.layer, targetAsr, maxAccuracyLoss, seed },
   });
-  const texts = [
-    [paths.curve, `${JSON.stringify(report, undefined, 2)}\n`],
-    [paths.picture, renderLineChart(pruneChart(report))],
-  ] as const;
-  await replaceFiles(
-    texts.map(([file, text]) => ({ path: file, parts: [{ offset: 0, bytes: Buffer.from(text) }] })),
-  );
+  await replaceFiles([
+    wholeFile(paths.curve, `${JSON.stringify(report, undefined, 2)}\n`),
+    wholeFile(paths.picture, renderLineChart(pruneChart(report))),
+  ]);
   // Last, so that it is there only with all that belongs to it.
   await saveModel(paths.model, model);
   print(...describePruning(report), `Written   ${Object.values(paths).join(', ')}`);

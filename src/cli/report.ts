@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { replaceFiles } from '../data/replace-files.ts';
+import { replaceFiles, wholeFile } from '../data/replace-files.ts';
 import { reportFiles } from '../report/formats.ts';
 import { renderPage } from '../report/html/page.tsx';
 import { print } from './output.ts';
@@ -17,6 +17,6 @@ export const reportCommand = (program: Command): Command =>
     .action(async (folder: string, { out }: { readonly out?: string }) => {
       const path = out ?? join(folder, reportFiles.html);
       const page = renderPage(await readSavedReport(folder));
-      await replaceFiles([{ path, parts: [{ offset: 0, bytes: new TextEncoder().encode(page) }] }]);
+      await replaceFiles([wholeFile(path, page)]);
       print(path);
     });

@@ -1,10 +1,10 @@
 /** What follows a repair, by unlearn as by mitigate: measuring, writing, printing. */
 
 import { mkdir } from 'node:fs/promises';
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { Attack, Evaluation } from '../attack/evaluation.ts';
 import { openModel, saveModel } from '../data/model-file.ts';
-import { replaceFiles } from '../data/replace-files.ts';
+import { replaceFiles, wholeFile } from '../data/replace-files.ts';
 import { digestOf } from '../data/run-digest.ts';
 import type { FlaggedTrigger } from '../mitigate/flagged-trigger.ts';
 import type { RepairOutcome } from '../mitigate/repair.ts';
@@ -23,6 +23,7 @@ import { type Goal, openAttacks } from './attack-goals.ts';
 import { evaluateModel } from './evaluate-model.ts';
 import type { ModelData } from './mitigation-inputs.ts';
 import { note, printReport } from './output.ts';
+import { checkDistinct, stemOf } from './output-paths.ts';
 import { knownGoals, type UnlearnOptions } from './unlearn-options.ts';
 import { runControl } from './unlearn-training.ts';
 import { version, versions } from './version.ts';
@@ -35,10 +36,17 @@ export interface RepairPaths {
   readonly rounds: string;
 }
 
-/** `repaired.onnx` -> `repaired.json`, `repaired.html`, `repaired.rounds` */
+/** `repaired.onnx` -> `repaired.json`, `repaired.html`, `repaired.rounds` @throws NeuralCleanseError USAGE if one is `out` */
 export function repairPaths(out: string): RepairPaths {
-  const stem = join(dirname(out), basename(out, extname(out)));
-  return { model: out, json: `${stem}.json`, html: `${stem}.html`, rounds: `${stem}.rounds` };
+  const stem = stemOf(out);
+  const paths = { model: out, json: `${stem}.json`, html: `${stem}.html`, rounds: `${stem}.rounds` };
+  checkDistinct({
+    'the model': paths.model,
+    'its report': paths.json,
+    'the page of its report': paths.html,
+    'the scans of its rounds': paths.rounds,
+  });
+  return paths;
 }
 
 export interface RepairJob {
@@ -124,16 +132,10 @@ export async function finishRepair(
     },
   );
   if (changed) {
-    const files = {
-      [paths.json]: renderRepairJson(report),
-      [paths.html]: renderPage({ ...content, mitigation: report }),
-    };
-    await replaceFiles(
-      Object.entries(files).map(([path, text]) => ({
-        path,
-        parts: [{ offset: 0, bytes: Buffer.from(text) }],
-      })),
-    );
+    await replaceFiles([
+      wholeFile(paths.json, renderRepairJson(report)),
+      wholeFile(paths.html, renderPage({ ...content, mitigation: report })),
+    ]);
   }
   printReport(options.format === 'json' ? renderRepairJson(report) : renderRepairText(report));
   if (changed) note(`${paths.model} is written, with ${paths.json} and ${paths.html} beside it.`);

@@ -5,7 +5,7 @@ import { type Command, Option } from 'commander';
 import { lightAugmentation } from '../attack/config.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import { type UnlearnSettings, unlearnDefaults } from '../mitigate/unlearn.ts';
-import { numberAbove, wholeNumber } from './arguments.ts';
+import { numberAbove, repeatedLabels, repeatedWord, wholeNumber } from './arguments.ts';
 import type { Goal } from './attack-goals.ts';
 import { plantedGoals, readTruth } from './attack-goals.ts';
 import { backdoorsFrom } from './inject-backdoors.ts';
@@ -68,15 +68,12 @@ export const addUnlearnOptions = (command: Command): Command =>
     .option(
       '--true-trigger <word>',
       'measure a trigger that is known to be planted, as evaluate --trigger takes it; the repair does not see it',
-      (word: string, words: readonly string[] = []) => [...words, word],
+      repeatedWord,
     )
     .option(
       '--target <list>',
       'target label of --true-trigger; one for all, or one each',
-      (text: string, labels: readonly number[] = []) => [
-        ...labels,
-        ...text.split(',').map(wholeNumber('--target', 0)),
-      ],
+      repeatedLabels('--target'),
     )
     .option('--truth <file>', 'measure what inject planted: the .truth.json file that it wrote')
     .addOption(

@@ -11,7 +11,7 @@ import { maxModelBytes, tensorBytes, writeModel } from '../onnx/write.ts';
 import { type KerasFile, kerasFormat, readKeras } from './keras-file.ts';
 import { type DataFolder, openDataFolder } from './model-data-folder.ts';
 import type { ModelFormat } from './model-format.ts';
-import { type FileContent, replaceFiles } from './replace-files.ts';
+import { type FileContent, replaceFiles, wholeFile } from './replace-files.ts';
 
 export interface OpenedModel {
   /** Of a file in another format, what it was converted to. */
@@ -153,6 +153,6 @@ export async function saveModel(path: string, model: Model, options: SaveOptions
     end = offset + bytes.byteLength;
     return { location: `${basename(path)}.data`, offset, length: bytes.byteLength };
   };
-  const file: FileContent = { path, parts: [{ offset: 0, bytes: writeModel(model, store) }] };
+  const file = wholeFile(path, writeModel(model, store));
   await replaceFiles(parts.length > 0 ? [{ path: `${path}.data`, parts }, file] : [file]);
 }

@@ -8,7 +8,7 @@
 import { constants, mkdir, open, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NeuralCleanseError } from '../errors.ts';
-import { type FileContent, replaceFiles } from './replace-files.ts';
+import { replaceFiles, wholeFile } from './replace-files.ts';
 import { acquireLock, type RunLock } from './run-lock.ts';
 import { headerDifference, logName, parseRunLog, type RunHeader, type RunLog } from './run-log.ts';
 import { RunLogWriter } from './run-log-writer.ts';
@@ -117,12 +117,7 @@ export class RunFolder<Entry> {
 
   /** Writes results, all or none of them. @throws NeuralCleanseError RUN_NOT_WRITTEN */
   async write(files: Readonly<Record<string, string>>): Promise<void> {
-    const contents = Object.entries(files).map(
-      ([name, text]): FileContent => ({
-        path: join(this.path, name),
-        parts: [{ offset: 0, bytes: new TextEncoder().encode(text) }],
-      }),
-    );
+    const contents = Object.entries(files).map(([name, text]) => wholeFile(join(this.path, name), text));
     await writing(this.path, resumeLater, () => replaceFiles(contents));
   }
 

@@ -8,7 +8,7 @@ import { corrupt } from './bytes.ts';
 import { decodeImage } from './decode.ts';
 import { parseNpy } from './npy.ts';
 import type { Raster } from './raster.ts';
-import { replaceFiles } from './replace-files.ts';
+import { replaceFiles, wholeFile } from './replace-files.ts';
 import {
   originalPrefix,
   type TriggerArrays,
@@ -42,9 +42,7 @@ export async function writeTrigger(
   prefix = originalPrefix,
 ): Promise<string[]> {
   const contents = triggerContents(label, images, arrays, prefix);
-  await replaceFiles(
-    [...contents].map(([name, bytes]) => ({ path: join(folder, name), parts: [{ offset: 0, bytes }] })),
-  );
+  await replaceFiles([...contents].map(([name, bytes]) => wholeFile(join(folder, name), bytes)));
   return [...contents.keys()];
 }
 

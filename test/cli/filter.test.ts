@@ -80,6 +80,12 @@ describe('errors are named', () => {
       'FILTER_INVALID',
       'scan.json',
     ],
+    [
+      'the filter in place of the model',
+      [...make, '--onnx', './error.json'],
+      'USAGE',
+      'error.json would hold both the filter and the model with its score.',
+    ],
     ['no way', ['filter', 'model.onnx', '--data', 'images'], 'USAGE', '--trigger'],
   ])('%s', async (_, words, code, message) => {
     const finished = await folder.run(...words, '--out', 'error.json');

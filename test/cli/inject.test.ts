@@ -240,6 +240,7 @@ describe('errors are named', () => {
     ['--trigger square --target 3 --ratio 0', 'RATIO_INVALID', '--clean'],
     ['--trigger square --trigger square:colour=255 --target 3', 'TRIGGERS_EQUAL', 'Triggers 1 and 2'],
     ['', 'USAGE', 'There is nothing to plant'],
+    [`${square} --export ./wrong.onnx`, 'USAGE', 'would hold both the model and the poisoned images'],
   ])('%s: %s', async (options, code, message) => {
     const words = options === '' ? [common] : [common, options];
     const failed = await run(...words, '--out wrong.onnx');

@@ -88,4 +88,7 @@ it('replaces nothing without being told to', async () => {
   const wrong = await folder.run(...mitigate, '--labels', '7', '--out', 'd.onnx');
   expect(wrong.stderr).toContain('error USAGE');
   expect(wrong.code).toBe(4);
+  const twice = await folder.run(...mitigate, '--out', 'd.rounds');
+  expect(twice.stderr).toContain('d.rounds would hold both the model and the scans of its rounds.');
+  expect(twice.code).toBe(4);
 });

@@ -84,6 +84,11 @@ describe('what cannot work is named', () => {
       /error DATA_TOO_FEW: few has 2 images of class 0, and 3 of each class are needed/,
     ],
     'the model itself as output': [[...unlearn, '--out', 'model.onnx'], 2, 'error OUTPUT_EXISTS'],
+    'the model in place of its report': [
+      [...unlearn, '--out', 'x.json', '--force'],
+      4,
+      'error USAGE: x.json would hold both the model and its report.',
+    ],
     'a share of all images': [[...unlearn, '--share', '1', '--out', 'x.onnx'], 4, 'error USAGE: --share'],
     'a target without a trigger': [
       [...unlearn, '--target', '1', '--out', 'x.onnx'],
