@@ -33,6 +33,8 @@ export class GraphBuilder {
   private readonly nodes: Node[];
   private readonly initializers: Map<string, Tensor>;
   private readonly names: Set<string>;
+  /** Of the nodes of the graph that is continued: ONNX Runtime loads no graph in which two nodes have one name. */
+  private readonly nodeNames: ReadonlySet<string>;
   private readonly shared = new Map<string, string>();
   private readonly graphName: string;
   private readonly prefix: string;
@@ -45,6 +47,7 @@ export class GraphBuilder {
     this.nodes = [...(base?.nodes ?? [])];
     this.initializers = new Map(base?.initializers);
     this.names = base ? namesOf(base) : new Set();
+    this.nodeNames = new Set(base?.nodes.map(({ name }) => name));
     this.graphName = base?.name ?? 'graph';
     this.prefix = prefix;
   }
@@ -127,8 +130,16 @@ export class GraphBuilder {
       ? [...options.outputs]
       : Array.from({ length: count }, () => this.fresh(op));
     for (const output of outputs) this.names.add(output);
-    this.nodes.push({ op, domain: options.domain ?? '', name: outputs[0]!, inputs, outputs, attributes });
+    const name = this.nodeName(outputs[0]!);
+    this.nodes.push({ op, domain: options.domain ?? '', name, inputs, outputs, attributes });
     return outputs;
+  }
+
+  /** A node is called like the value it makes, unless another node is. */
+  private nodeName(output: string): string {
+    let name = output;
+    while (this.nodeNames.has(name)) name += "_";
+    return name;
   }
 
   add(a: string, b: string): string {

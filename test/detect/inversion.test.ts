@@ -95,6 +95,17 @@ describe('the step graph', () => {
     }
   });
 
+  it('takes models whose nodes have the names of its own outputs', async () => {
+    const outputs = ['norm', 'asr', 'loss', 'cross_entropy', updatedName(parameterName('mask'))];
+    const nodes = classifier.graph.nodes.map((node, i) => ({ ...node, name: outputs[i] ?? node.name }));
+    const renamed = { ...classifier, graph: { ...classifier.graph, nodes } };
+    const graph = await inversionGraph(nodeRuntime, renamed, { ...graphOptions, labels: 1 });
+    const session = await nodeRuntime.open(canonicalModel(graph), { provider: 'cpu' });
+    const feeds = laneFeeds(1, 3);
+    expect(await session.run(feeds)).toEqual(await runStep(1, feeds));
+    await session.release();
+  });
+
   it('measures the norm of the mask in pixels', async () => {
     const feeds = laneFeeds(1, 2);
     const theta = Array.from(feeds[parameterName('mask')]!.data as Float32Array);
