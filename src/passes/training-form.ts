@@ -1,8 +1,8 @@
-/** Puts Dropout and BatchNormalization into training mode, from operators that run the same everywhere. */
+/** Puts Dropout and BatchNormalization into training mode. */
 
 import { NeuralCleanseError } from '../errors.ts';
 import { GraphBuilder } from '../onnx/builder.ts';
-import { type Graph, labelOf, type Node } from '../onnx/graph.ts';
+import { float, type Graph, int, labelOf, type Node } from '../onnx/graph.ts';
 import { sizeOf, toNumbers } from '../onnx/tensor.ts';
 import { attribute } from './attributes.ts';
 
@@ -33,8 +33,9 @@ export interface TrainingForm {
  * Dropout becomes a product with a mask that is fed: ONNX Runtime's own random numbers depend on how often a session ran
  * before, so that a resumed run would draw others.
  *
- * BatchNormalization takes its statistics from reductions of its input, which are differentiated with the rest. Its own
- * training mode counts N elements in the running variance, where PyTorch counts N − 1.
+ * BatchNormalization is told to return the statistics of the mini-batch. The running ones are moved outside: it would count N
+ * elements in the running variance, where PyTorch counts N − 1. The lowering pass writes the node out in operators that run the
+ * same everywhere.
  *
  * @param graph canonical form
  * @throws NeuralCleanseError SETTING_INVALID if a mini-batch holds one value a channel, which has no variance
@@ -76,27 +77,22 @@ function dropoutRatio(node: Node, graph: Graph): number {
  * running ← momentum · running + (1 − momentum) · statistic, the variance with N − 1 in place of N elements.
  */
 function byBatch(b: GraphBuilder, node: Node, shape: readonly number[], updated: Map<string, string>): void {
-  const [x = '', scale = '', bias = '', runningMean = '', runningVariance = ''] = node.inputs;
-  const channels = shape[1]!;
-  const count = sizeOf(shape) / channels;
+  const [runningMean = '', runningVariance = ''] = node.inputs.slice(3);
+  const count = sizeOf(shape) / shape[1]!;
   if (count < 2) throw singleValue(node);
-  const axes = shape.map((_, axis) => axis).filter((axis) => axis !== 1);
-  const flat = (value: string): string => b.reshape(value, [channels]);
-  const mean = b.reduce('ReduceMean', x, axes, true);
-  const centred = b.sub(x, mean);
-  const variance = flat(b.reduce('ReduceMean', b.mul(centred, centred), axes, true));
   const { epsilon } = node.attributes;
-  b.op('BatchNormalization', [x, scale, bias, flat(mean), variance], epsilon ? { epsilon } : {}, {
-    outputs: [node.outputs[0]!],
-  });
+  // With a momentum of 0 it returns the statistics of the mini-batch.
+  const attributes = { ...(epsilon && { epsilon }), momentum: float(0), training_mode: int(1) };
+  const statistics = [b.fresh('mean'), b.fresh('variance')] as const;
+  b.ops('BatchNormalization', node.inputs, 3, attributes, { outputs: [node.outputs[0]!, ...statistics] });
   const momentum = attribute(node, 'momentum', 'float') ?? 0.9;
   const move = (running: string, statistic: string, factor: number): void => {
     // A layer that is used twice moves its statistics twice.
     const before = b.scale(updated.get(running) ?? running, momentum);
     updated.set(running, b.add(before, b.scale(statistic, factor * (1 - momentum))));
   };
-  move(runningMean, flat(mean), 1);
-  move(runningVariance, variance, count / (count - 1));
+  move(runningMean, statistics[0], 1);
+  move(runningVariance, statistics[1], count / (count - 1));
 }
 
 const singleValue = (node: Node): NeuralCleanseError =>

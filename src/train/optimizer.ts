@@ -29,7 +29,6 @@ export function rates(settings: OptimizerSettings, step: number, learningRate: n
 /** Values of the graph. */
 export interface Weight {
   readonly weight: string;
-  readonly gradient: string;
   /** By {@link stateNames}. */
   readonly state: readonly string[];
 }
@@ -42,33 +41,42 @@ export interface Weight {
  * SGD: u ← μu + g, w ← w − ηu, or w − η(g + μu) with Nesterov's momentum.
  *
  * @param rate scalar values, as {@link rates} returns them
- * @returns the new weight and the new state
+ * @param next names for the new weight and the new state
  */
 export function appendUpdate(
   b: GraphBuilder,
   settings: OptimizerSettings,
-  { weight, gradient, state }: Weight,
+  { weight, state }: Weight,
+  gradient: string,
   rate: readonly string[],
-): { weight: string; state: string[] } {
+  next: Weight,
+): void {
   const [size, correction, kept] = rate as [string, string, string];
   const { weightDecay } = settings;
   const isDecoupled = settings.kind === 'adamw' && weightDecay !== 0;
   const g = weightDecay !== 0 && !isDecoupled ? b.add(gradient, b.scale(weight, weightDecay)) : gradient;
-  const blend = (decay: number, old: string, fresh: string): string =>
-    b.add(b.scale(old, decay), b.scale(fresh, 1 - decay));
+  // Results are named where they are made: an Identity for the name would copy them.
+  const named = (op: 'Add' | 'Sub', x: string, y: string, name: string): string =>
+    b.op(op, [x, y], {}, { outputs: [name] });
 
   if (settings.kind === 'sgd') {
     const [velocity] = state;
-    if (velocity === undefined) return { weight: b.sub(weight, b.mul(size, g)), state: [] };
-    const moved = b.add(b.scale(velocity, settings.momentum), g);
+    if (velocity === undefined) {
+      named('Sub', weight, b.mul(size, g), next.weight);
+      return;
+    }
+    const moved = named('Add', b.scale(velocity, settings.momentum), g, next.state[0]!);
     const direction = settings.nesterov ? b.add(g, b.scale(moved, settings.momentum)) : moved;
-    return { weight: b.sub(weight, b.mul(size, direction)), state: [moved] };
+    named('Sub', weight, b.mul(size, direction), next.weight);
+    return;
   }
 
   const [mean, square] = state as [string, string];
-  const first = blend(settings.beta1, mean, g);
-  const second = blend(settings.beta2, square, b.mul(g, g));
+  const blend = (decay: number, old: string, fresh: string, name: string): string =>
+    named('Add', b.scale(old, decay), b.scale(fresh, 1 - decay), name);
+  const first = blend(settings.beta1, mean, g, next.state[0]!);
+  const second = blend(settings.beta2, square, b.mul(g, g), next.state[1]!);
   const deviation = b.add(b.mul(b.op('Sqrt', [second]), correction), b.scalar(settings.epsilon));
   const base = isDecoupled ? b.mul(weight, kept) : weight;
-  return { weight: b.sub(base, b.mul(size, b.div(first, deviation))), state: [first, second] };
+  named('Sub', base, b.mul(size, b.div(first, deviation)), next.weight);
 }

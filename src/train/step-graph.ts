@@ -6,12 +6,14 @@ import { appendClassifier, builderFor } from '../data/raw-classifier.ts';
 import type { Classifier } from '../model/classifier.ts';
 import { differentiateFor } from '../model/compile.ts';
 import { GraphBuilder } from '../onnx/builder.ts';
-import { type Graph, int } from '../onnx/graph.ts';
+import { type Graph, int, type Model } from '../onnx/graph.ts';
 import { canonicalModel } from '../onnx/model.ts';
 import { float32, sizeOf, type Tensor } from '../onnx/tensor.ts';
+import { withBlockedOperators } from '../passes/blocked-convolution.ts';
 import { type DropoutMask, trainingForm } from '../passes/training-form.ts';
 import { probe } from '../runtime/probe.ts';
 import type { Runtime, SessionOptions } from '../runtime/session.ts';
+import { blockSizeOf } from './block-size.ts';
 import { appendUpdate, rateCount, stateNames } from './optimizer.ts';
 import type { TrainingSettings } from './settings.ts';
 
@@ -31,6 +33,9 @@ export interface StepGraph {
   /** What goes in and, under {@link updatedName}, comes out of every step: weights, their optimiser state, running statistics. */
   readonly state: ReadonlyMap<string, Tensor>;
 }
+
+/** A step graph, or a part of one, as a model. */
+export const stepModel = (graph: Graph): Model => withBlockedOperators(canonicalModel(graph));
 
 /** Name of the output that holds the next value of a tensor of the state. */
 export const updatedName = (name: string): string => `next:${name}`;
@@ -56,6 +61,7 @@ export async function stepGraph(
   const { channels, height, width } = classifier.input;
   const pixels = [batch, channels, height, width];
   const shapes = await shapesOf(runtime, classifier, options);
+  const blockSize = await blockSizeOf(runtime, session);
   const form = trainingForm(classifier.graph, {
     shapes,
     dropout: options.dropout,
@@ -91,6 +97,7 @@ export async function stepGraph(
     ...session,
     loss: 'loss',
     wrt: trainable,
+    blockSize,
     example: {
       images: zeros(pixels),
       targets: zeros([batch, classifier.classes]),
@@ -135,9 +142,9 @@ function withUpdates(
     const { dims } = state.get(weight)!;
     const kinds = stateNames(optimizer).map((kind) => stateName(kind, weight));
     for (const kind of kinds) b.input(kind, 'float32', dims);
-    const next = appendUpdate(b, optimizer, { weight, gradient: gradientName(weight), state: kinds }, rate);
-    b.output(next.weight, 'float32', dims, updatedName(weight));
-    for (const [i, kind] of kinds.entries()) b.output(next.state[i]!, 'float32', dims, updatedName(kind));
+    const next = { weight: updatedName(weight), state: kinds.map(updatedName) };
+    appendUpdate(b, optimizer, { weight, state: kinds }, gradientName(weight), rate, next);
+    for (const name of [next.weight, ...next.state]) b.output(name, 'float32', dims);
   }
   return b.build();
 }

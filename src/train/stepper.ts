@@ -2,13 +2,12 @@
 
 import { NeuralCleanseError } from '../errors.ts';
 import type { Classifier } from '../model/classifier.ts';
-import { canonicalModel } from '../onnx/model.ts';
 import { float32, type Tensor } from '../onnx/tensor.ts';
 import type { Runtime, Session, SessionOptions } from '../runtime/session.ts';
 import type { Batch } from './batches.ts';
 import { drawMasks } from './dropout-masks.ts';
 import { rateCount, rates } from './optimizer.ts';
-import { type StepGraph, type StepGraphOptions, stepGraph, updatedName } from './step-graph.ts';
+import { type StepGraph, type StepGraphOptions, stepGraph, stepModel, updatedName } from './step-graph.ts';
 
 interface Compiled {
   readonly session: Session;
@@ -81,7 +80,7 @@ export class Stepper {
   private async compile(batch: number): Promise<void> {
     const { runtime, classifier, options, session } = this;
     const { graph, masks, state } = await stepGraph(runtime, classifier, { ...options, batch }, session);
-    this.compiled.set(batch, { session: await runtime.open(canonicalModel(graph), session), masks });
+    this.compiled.set(batch, { session: await runtime.open(stepModel(graph), session), masks });
     this.restore(state);
   }
 

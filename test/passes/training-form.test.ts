@@ -4,6 +4,7 @@ import { checkGraph } from '../../src/onnx/check.ts';
 import { float, type Graph } from '../../src/onnx/graph.ts';
 import { canonicalModel } from '../../src/onnx/model.ts';
 import { float32 } from '../../src/onnx/tensor.ts';
+import { lower } from '../../src/passes/lower.ts';
 import { trainingForm } from '../../src/passes/training-form.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import type { Feeds } from '../../src/runtime/session.ts';
@@ -32,9 +33,11 @@ function network(): Graph {
 
 const shapes = new Map(['x', 'once', 'twice'].map((name) => [name, x.dims] as const));
 const statistics = new Set(['mean', 'variance']);
+const options = { scatter: true, blocked: false };
+
 const values = async (graph: Graph, feeds: Feeds, names: readonly string[]): Promise<Float32Array[]> => {
   const outputs = names.map((name) => ({ name, dtype: 'float32' as const, dims: null }));
-  const session = await nodeRuntime.open(canonicalModel({ ...checkGraph(graph), outputs }), {
+  const session = await nodeRuntime.open(canonicalModel({ ...lower(checkGraph(graph), options), outputs }), {
     provider: 'cpu',
   });
   const results = await session.run(feeds);

@@ -1,7 +1,8 @@
 /** Normalisations: by statistics of the input, of the training set, or of neighbouring channels. */
 
-import { sizeOf } from '../../onnx/tensor.ts';
+import { float32, sizeOf } from '../../onnx/tensor.ts';
 import type { RuleFamily } from '../operators.ts';
+import { channelwise, planeAxes, planeMean, planes } from '../planes.ts';
 import { type InputGradients, type RuleContext, unbroadcast } from '../rule.ts';
 import { mapAxis } from './axis-map.ts';
 import { finite } from './elementwise.ts';
@@ -10,12 +11,10 @@ import { range, view } from './shape.ts';
 export const normalizationRules: RuleFamily<'normalization'> = {
   // Statistics over all axes but the channels, or given ones (evaluation)
   BatchNormalization: (c) => {
-    const shape = c.xShape();
-    const channels = shape.map((d, axis) => (axis === 1 ? d : 1));
+    const channels = c.xShape().map((d, axis) => (axis === 1 ? d : 1));
     if (c.int('training_mode', 0) === 0) return byGivenStatistics(c, channels);
     refuseStatisticsOutputs(c);
-    const others = range(shape.length).filter((axis) => axis !== 1);
-    return standardized(c, shape, others, channels);
+    return byBatchStatistics(c);
   },
 
   // Statistics over the axes from `axis` on; scale and bias broadcast to them
@@ -107,6 +106,42 @@ function standardizedGroups(c: RuleContext, groups: number): InputGradients {
   const [n, channels, ...spatial] = c.xShape() as [number, number, ...number[]];
   const seen = [n, groups, channels / groups, sizeOf(spatial)];
   return standardized(c, seen, [2, 3], [1, groups, channels / groups, 1]);
+}
+
+/**
+ * y = scale · (x − mean) / √(var + ε) + bias with the statistics of x over all axes but the channels.
+ *
+ * With n elements a channel, t = dy − (x − mean) · Σ(dy · (x − mean)) / (n · (var + ε)):
+ * dx = scale · (t − Σdy / n) / √(var + ε), a normalisation by given statistics,
+ * dscale = Σ(dy · (x − mean)) / √(var + ε),  dbias = Σdy. The same formula as below, in fewer passes over x and dy.
+ */
+function byBatchStatistics(c: RuleContext): InputGradients {
+  const { b } = c;
+  const channels = c.xShape()[1]!;
+  const count = sizeOf(c.xShape()) / channels;
+  const x = planes(b, c.x(0));
+  const dy = planes(b, c.dy());
+  // With a momentum of 0 the statistics are outputs.
+  const isKept = c.float('momentum', 0.9) === 0 && c.node.outputs[1] && c.node.outputs[2];
+  const mean = isKept ? c.y(1) : planeMean(b, x);
+  const centred = b.sub(x, channelwise(b, mean));
+  const variance = isKept ? c.y(2) : planeMean(b, b.mul(centred, centred));
+  const inverse = inverseDeviation(c, variance);
+  const along = b.reduceSum(b.mul(dy, centred), planeAxes, false);
+  const dbias = b.reduceSum(dy, planeAxes, false);
+  return [
+    () => {
+      const share = b.scale(b.mul(along, b.mul(inverse, inverse)), 1 / count);
+      const t = b.sub(dy, b.mul(centred, channelwise(b, share)));
+      const statistics = [b.scale(dbias, 1 / count), variance];
+      const none = b.constant(float32([channels], new Float32Array(channels)));
+      const { epsilon } = c.node.attributes;
+      const dx = b.op('BatchNormalization', [t, c.x(1), none, ...statistics], epsilon ? { epsilon } : {});
+      return b.reshape(dx, c.xShape());
+    },
+    () => b.mul(along, inverse),
+    () => dbias,
+  ];
 }
 
 /**
