@@ -46,7 +46,7 @@ export async function readFlaggedTriggers(
 async function readFlagged(folder: string, scan: ScanResult, label: number): Promise<FlaggedTrigger> {
   const found = scan.labels.find((candidate) => candidate.label === label);
   if (!found) throw labelMissing(folder, scan, label);
-  if (found.status === 'censored') {
+  if (found.status !== 'reversed') {
     throw new NeuralCleanseError(
       'TRIGGERS_NOT_FOUND',
       `The scan in ${folder} found no working trigger of label ${label}.`,

@@ -33,17 +33,20 @@ interface Norms {
   readonly norms: readonly LabelNorm[];
 }
 
-/** From the log, which also an unfinished run has; else from the result; else from pictures. */
+/** From the result; else from the log, which also an unfinished run has; else from pictures. */
 async function readNorms(folder: string): Promise<Norms> {
   const log = await readRunLog(folder, parseLabelRecord);
-  const saved = log ? bestRecords(log.entries) : (await readSavedScan(folder))?.labels;
+  const result = await readSavedScan(folder);
+  const saved = result?.labels ?? (log && bestRecords(log.entries));
   if (!saved) return { source: 'pictures', norms: await readOriginalMasks(folder) };
   if (saved.length === 0) {
     throw new NeuralCleanseError('TRIGGERS_NOT_FOUND', `The run in ${folder} has no finished label yet.`, {
       hint: 'Go on with the scan by --resume.',
     });
   }
-  const norms = saved.map(({ label, l1, status }) => ({ label, l1, censored: status === 'censored' }));
+  // What a screening stopped early is no norm to compare, but for the estimate that a result has.
+  const compared = log && !result ? saved.filter(({ status }) => status !== 'screened') : saved;
+  const norms = compared.map(({ label, l1, status }) => ({ label, l1, censored: status === 'censored' }));
   return { source: 'exact', norms };
 }
 

@@ -16,8 +16,8 @@ export interface ScanProgress {
 export interface Plan {
   /** Labels to scan. */
   readonly labels: number;
-  /** How often each is inverted. */
-  readonly starts: number;
+  /** How many inversions that takes; a scan may add some. */
+  readonly inversions: number;
   /** Inversions that are known from an interrupted run. */
   readonly known: number;
 }
@@ -50,11 +50,11 @@ class Tally {
     this.here++;
   }
 
-  /** `12 of 43 labels, 1m 03s, about 2m 40s left`, or with several starts `12 of 86 inversions of 43 labels, …` */
+  /** `12 of 43 labels, 1m 03s, about 2m 40s left`, or where labels take several `12 of 86 inversions of 43 labels, …` */
   text(): string {
-    const { labels, starts } = this.plan;
-    const total = labels * starts;
-    const unit = starts > 1 ? `inversions of ${labels} labels` : 'labels';
+    const { labels, inversions } = this.plan;
+    const total = Math.max(inversions, this.done);
+    const unit = inversions > labels ? `inversions of ${labels} labels` : 'labels';
     const elapsed = this.now() - this.began;
     const left = total - this.done;
     const rest = this.here > 0 && left > 0 ? `, about ${duration((elapsed / this.here) * left)} left` : '';
@@ -87,7 +87,9 @@ class PlainProgress implements ScanProgress {
     const again = start === 0 ? '' : ' again';
     const found = status === 'censored' ? 'ASR threshold not reached' : `L1 ${l1.toFixed(1)}`;
     const cost = `${steps} steps, ${seconds.toFixed(1)} s`;
-    this.print(`label ${label}${again}: ${found}, ASR ${asr.toFixed(3)}, ${cost} (${this.tally.text()})`);
+    this.print(
+      `label ${label}${again}${status === 'screened' ? ', at first' : ''}: ${found}, ASR ${asr.toFixed(3)}, ${cost} (${this.tally.text()})`,
+    );
   }
 
   note(line: string): void {

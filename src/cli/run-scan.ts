@@ -2,7 +2,9 @@
 
 import type { Preprocess } from '../data/preprocess.ts';
 import { RunFolder } from '../data/run-folder.ts';
+import type { InversionShared } from '../detect/invert-task.ts';
 import { runPreflight } from '../detect/preflight.ts';
+import { plannedInversions } from '../detect/scan.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import type { Model } from '../onnx/graph.ts';
 import { headerOf, type RunInputs } from '../report/build-result.ts';
@@ -21,13 +23,15 @@ import {
   stoppedByPreflight,
 } from '../report/scan-run.ts';
 import { nodeRuntime } from '../runtime/node.ts';
-import { createPool } from '../runtime/pool.ts';
+import { createPool, type PoolOptions } from '../runtime/pool.ts';
+import type { Pool } from '../runtime/task.ts';
 import { onInterrupt } from './interrupt.ts';
 import { note } from './output.ts';
 import { describePreflight } from './preflight-table.ts';
 import { showProgress } from './progress.ts';
 import { makeFolderExtras } from './report-extras.ts';
 import { filesIn } from './saved-report.ts';
+import { folderFormats } from './scan-formats.ts';
 
 export interface ScanJob {
   readonly inputs: RunInputs;
@@ -42,7 +46,13 @@ export interface ScanJob {
   readonly model: Model;
   readonly startedAt: Date;
   readonly environment: ScanResult['environment'];
+  /** Opens what runs the inversions; it is closed after them. @default {@link createPool} */
+  readonly openPool?: OpenPool | undefined;
+  /** Listens for Ctrl-C while inversions run. @default {@link onInterrupt} */
+  readonly interrupt?: typeof onInterrupt | undefined;
 }
+
+export type OpenPool = (options: PoolOptions<InversionShared>) => Promise<Pool<InversionShared>>;
 
 /**
  * Runs a scan, or goes on with one.
@@ -62,7 +72,7 @@ export async function runScan(job: ScanJob): Promise<FinishedReport> {
     note(...describePreflight(preflight, job.preprocess !== undefined));
     await store.begin(headerOf(inputs, preflight.chosen.preprocess));
     const run = { inputs, preflight, store, firstLabel, startedAt, environment };
-    const result = stoppedByPreflight(run) ?? (await invertLabels(run));
+    const result = stoppedByPreflight(run) ?? (await invertLabels(run, job));
     const extras = await makeFolderExtras(job.folder, { inputs, model, preflight, result });
     const report = await finishedReport(filesIn(job.folder), result, extras);
     await store.write({ [extrasFile]: `${JSON.stringify(extras)}\n`, ...reports(report, job.formats) });
@@ -72,20 +82,23 @@ export async function runScan(job: ScanJob): Promise<FinishedReport> {
   }
 }
 
-async function invertLabels(run: Omit<ScanRun, 'signal'>): Promise<ScanResult> {
+async function invertLabels(
+  run: Omit<ScanRun, 'signal'>,
+  { openPool = createPool, interrupt: listen = onInterrupt }: Pick<ScanJob, 'openPool' | 'interrupt'>,
+): Promise<ScanResult> {
   const { inputs, preflight, store, environment } = run;
   const known = finishedRecords(store);
   if (known.length > 0) note(`Resumed with ${known.length} finished inversions.`);
   const labels = inputs.labels.length;
-  const { starts } = inputs.settings;
-  const pool = await createPool({
+  const inversions = plannedInversions({ ...inputs.settings, labels: inputs.labels });
+  const pool = await openPool({
     provider: inputs.provider,
     threads: environment.threads,
-    tasks: labels * starts,
+    tasks: inversions,
     shared: sharedOf(inputs, preflight),
   });
-  const progress = showProgress(process.stderr, { labels, starts, known: known.length });
-  const interrupt = onInterrupt((line) => progress.note(line));
+  const progress = showProgress(process.stderr, { labels, inversions, known: known.length });
+  const interrupt = listen((line) => progress.note(line));
   const finished = new Set(known.map(({ label }) => label));
   try {
     return await runInversions(
@@ -108,14 +121,11 @@ async function invertLabels(run: Omit<ScanRun, 'signal'>): Promise<ScanResult> {
   }
 }
 
-/** The files of a run's results. What other programs read comes last, so that it is there only with all others. */
-function reports(report: FinishedReport, formats: readonly ReportFormat[]): Record<string, string> {
-  const written = new Set<ReportFormat>(['html', ...formats]);
-  written.delete('json');
-  return Object.fromEntries(
-    [...written, 'json' as const].map((format) => [reportFiles[format], renderReport(format, report)]),
+/** The files of a run's results. */
+const reports = (report: FinishedReport, formats: readonly ReportFormat[]): Record<string, string> =>
+  Object.fromEntries(
+    folderFormats(formats).map((format) => [reportFiles[format], renderReport(format, report)]),
   );
-}
 
 function stopped({ inputs, environment }: ScanRun, finished: number, cause: unknown): NeuralCleanseError {
   const command = shellText(['neural-cleanse', ...withOptions(environment.command, { '--resume': true })]);

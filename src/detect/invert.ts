@@ -23,14 +23,19 @@ export interface Inversion {
   readonly start: number;
   /**
    * `reversed`: `trigger` passed the ASR threshold. `censored`: nothing did, and `trigger` is the last state, whose norm
-   * means nothing.
+   * means nothing. `screened`: stopped early, and `trigger` is as it stood then.
    */
-  readonly status: 'reversed' | 'censored';
+  readonly status: 'reversed' | 'censored' | 'screened';
   readonly trigger: Trigger;
-  /** Norm of the mask, in pixels. */
+  /** Norm of the mask, in pixels; of a screened label the mean of its last steps. */
   readonly l1: number;
-  /** Share of the held-out images of other classes that the frozen trigger turns into the label. */
+  /**
+   * Share of the held-out images of other classes that the frozen trigger turns into the label; of a screened label the share
+   * of its last mini-batches.
+   */
   readonly asr: number;
+  /** Which of the starting points was followed. */
+  readonly probe: number;
   /** Steps of the schedule, from the starting point that was followed to the end. */
   readonly steps: number;
   /** Mini-batches with an update, of all starting points. */
@@ -60,7 +65,13 @@ export interface InvertRequest {
   /** @default 0 */
   readonly start?: number;
   readonly seed: number;
+  /** `screen`: the short run of a screening; `finish`: to the end, from the starting point that did best in it. @default 'whole' */
+  readonly stage?: Stage;
+  /** That starting point. */
+  readonly probe?: number;
 }
+
+export type Stage = 'screen' | 'finish' | 'whole';
 
 /** After a mask that failed, the next to be tried is larger by this factor at least. */
 const worthTrying = 0.97;
@@ -68,10 +79,18 @@ const worthTrying = 0.97;
 /** How much more opaque a mask is made that almost passes, step by step. */
 const strengths = [1.1, 1.25, 1.5, 2];
 
-/** Mean norm of the last steps, which one alone says with noise. */
-function recentNorm({ curve }: LabelRun): number {
+/** Mean over the last steps, of which one alone has noise. */
+function recent({ curve }: LabelRun, what: 'norm' | 'asr'): number {
   const last = curve.slice(-6);
-  return last.reduce((sum, point) => sum + point.norm, 0) / last.length;
+  return last.reduce((sum, point) => sum + point[what], 0) / last.length;
+}
+
+/** Those of a stage of a screening. */
+function settingsOf(settings: InversionSettings, stage: Stage): InversionSettings {
+  const { screening, schedule } = settings;
+  if (stage === 'whole' || screening === null) return settings;
+  const probes = { count: screening.probes, steps: screening.steps };
+  return { ...settings, probes, schedule: { ...schedule, steps: screening.finishSteps } };
 }
 
 /** Progress is reported every so many updates. */
@@ -122,11 +141,12 @@ export class Inverter {
     report: InversionReporter = () => {},
   ): Promise<Inversion> {
     const began = performance.now();
-    const { label, start = 0, seed } = request;
-    const { settings } = this;
+    const { label, start = 0, seed, stage = 'whole' } = request;
+    const settings = settingsOf(this.settings, stage);
     const images = settings.excludeTarget ? this.split.without(this.split.train, label) : this.split.train;
     const { count, steps } = settings.probes;
-    const runs = Array.from({ length: count }, (_, probe) => {
+    const probes = request.probe === undefined ? Array.from({ length: count }, (_, i) => i) : [request.probe];
+    const runs = probes.map((probe) => {
       return new LabelRun(this.classifier, { label, start: start * count + probe, seed, settings, images });
     });
     let runtimeMs = 0;
@@ -143,16 +163,27 @@ export class Inverter {
       }
     };
     for (const run of runs) await follow(run, steps);
-    const run = runs.reduce((a, b) => (recentNorm(b) < recentNorm(a) ? b : a));
-    await follow(run, Number.POSITIVE_INFINITY);
-    const judgeBegan = performance.now();
-    const judged = await this.judge(run);
-    runtimeMs += performance.now() - judgeBegan;
+    const run = runs.reduce((a, b) => (recent(b, 'norm') < recent(a, 'norm') ? b : a));
+    let outcome: Pick<Inversion, 'status' | 'trigger' | 'l1' | 'asr'>;
+    if (stage === 'screen') {
+      outcome = {
+        status: 'screened',
+        trigger: run.trigger(),
+        l1: recent(run, 'norm'),
+        asr: recent(run, 'asr'),
+      };
+    } else {
+      await follow(run, Number.POSITIVE_INFINITY);
+      const judgeBegan = performance.now();
+      const judged = await this.judge(run);
+      runtimeMs += performance.now() - judgeBegan;
+      outcome = { ...judged, l1: l1Norm(judged.trigger) };
+    }
     return {
       label,
       start,
-      ...judged,
-      l1: l1Norm(judged.trigger),
+      ...outcome,
+      probe: probes[runs.indexOf(run)]!,
       steps: run.course.step,
       gradientSteps: runs.reduce((sum, { updates }) => sum + updates, 0),
       stopped: run.course.stopped ?? 'steps',

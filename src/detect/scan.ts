@@ -1,13 +1,20 @@
-/** A scan: every label inverted from each of its starts, outliers among the norms, a verdict. */
+/** A scan: every label inverted from each of its starts, or screened first; outliers among the norms, a verdict. */
 
 import type { ImageSet } from '../data/dataset.ts';
 import { type ErrorCode, NeuralCleanseError } from '../errors.ts';
 import type { Pool } from '../runtime/task.ts';
 import { betterInversion } from './better-inversion.ts';
-import type { Inversion, InversionProgress } from './invert.ts';
+import type { Inversion, InversionProgress, InvertRequest, Stage } from './invert.ts';
 import { type InversionShared, invertTask } from './invert-task.ts';
-import { findOutliers, type Outliers } from './outliers.ts';
+import { findOutliers, type LabelNorm, type Outliers } from './outliers.ts';
 import type { PreflightReport } from './preflight.ts';
+import {
+  estimateNorms,
+  referenceLabels,
+  type Screening,
+  screenedInversions,
+  suspectLabels,
+} from './screening.ts';
 import { splitSamples } from './split.ts';
 import { type Conclusion, decideVerdict, type VerdictLevels } from './verdict.ts';
 
@@ -20,6 +27,8 @@ export interface ScanRequest {
   readonly seed: number;
   /** How often each label is inverted. */
   readonly starts: number;
+  /** Where to stop labels early that are not among the suspects; `null`: nowhere. */
+  readonly screening: Screening | null;
   readonly preflight: PreflightReport;
   /** Height × width. */
   readonly pixels: number;
@@ -40,6 +49,9 @@ export interface ScanEvents {
 
 type LabelStart = Pick<Inversion, 'label' | 'start'>;
 
+/** An inversion to be made. */
+type Work = LabelStart & Pick<InvertRequest, 'stage' | 'probe'>;
+
 /** An inversion that could not be done, for a reason that need not concern other labels. */
 export interface FailedInversion {
   readonly label: number;
@@ -52,9 +64,12 @@ export interface FailedInversion {
  * together.
  */
 export interface ScanOutcome {
-  /** The inversion that counts for each label, by label: of several starts the one with the smallest mask. */
+  /**
+   * The inversion that counts for each label, by label: of several starts the one with the smallest mask. The norm of a screened
+   * label is the estimate that the outlier test took.
+   */
   readonly inversions: readonly InversionSummary[];
-  /** All inversions, including starts that do not count. */
+  /** All inversions, including starts that do not count and the short runs of a screening. */
   readonly all: readonly InversionSummary[];
   /** By label and start. A label has no inversion if all its starts failed. */
   readonly failed: readonly FailedInversion[];
@@ -80,14 +95,14 @@ export async function scanLabels(
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(request.signal ? [request.signal] : [])]);
 
-  const run = async ({ label, start }: LabelStart): Promise<InversionSummary> => {
-    const known = done.get(key({ label, start }));
+  const run = async (work: Work): Promise<InversionSummary> => {
+    const known = done.get(key(work));
     if (known) return known;
     const inversion = await pool.run(
       invertTask,
-      { label, start, seed: request.seed },
+      { ...work, seed: request.seed },
       {
-        name: `label ${label}`,
+        name: `label ${work.label}`,
         signal,
         ...(events.onProgress && { onProgress: events.onProgress }),
       },
@@ -95,34 +110,31 @@ export async function scanLabels(
     await events.onInversion?.(inversion);
     return summaryOf(inversion);
   };
-  const attempt = async ({ label, start }: LabelStart): Promise<InversionSummary | undefined> => {
+  const attempt = async (work: Work): Promise<InversionSummary | undefined> => {
     try {
-      return await run({ label, start });
+      return await run(work);
     } catch (error) {
-      if (concernsOneLabel(error)) failed.push({ label, start, error });
+      if (concernsOneLabel(error)) failed.push({ label: work.label, start: work.start, error });
       else stop.abort(error);
       return undefined;
     }
   };
+  const all: InversionSummary[] = [];
   /** Settles when all have, so that no inversion finishes unseen. */
-  const runAll = async (inversions: readonly LabelStart[]): Promise<InversionSummary[]> => {
-    const found = await Promise.all(inversions.map(attempt));
+  const runAll: RunAll = async (work) => {
+    const found = await Promise.all(work.map(attempt));
     stop.signal.throwIfAborted();
-    return found.filter((inversion) => inversion !== undefined);
+    const inversions = found.filter((inversion) => inversion !== undefined);
+    all.push(...inversions);
+    return inversions;
   };
 
-  const starts = Array.from({ length: request.starts }, (_, start) => start);
-  const all = await runAll(starts.flatMap((start) => request.labels.map((label) => ({ label, start }))));
+  const screening = screeningOf(request);
+  const { inversions, norms } = await (screening
+    ? screenLabels(runAll, request, screening)
+    : invertAll(runAll, request));
   if (all.length === 0 && failed[0]) throw failed[0].error;
-  const best = new Map<number, InversionSummary>();
-  for (const inversion of all) {
-    const other = best.get(inversion.label);
-    best.set(inversion.label, other ? betterInversion(other, inversion) : inversion);
-  }
-  const inversions = [...best.values()].toSorted((a, b) => a.label - b.label);
-  const outliers = findOutliers(
-    inversions.map(({ label, l1, status }) => ({ label, l1, censored: status === 'censored' })),
-  );
+  const outliers = findOutliers(norms);
   const { chosen, problems } = request.preflight;
   const found = new Set(inversions.map(({ label }) => label));
   const conclusion = decideVerdict(
@@ -143,6 +155,73 @@ export async function scanLabels(
     conclusion,
   };
 }
+
+type RunAll = (work: readonly Work[]) => Promise<InversionSummary[]>;
+
+interface Found {
+  readonly inversions: readonly InversionSummary[];
+  readonly norms: readonly LabelNorm[];
+}
+
+async function invertAll(runAll: RunAll, { labels, starts }: ScanRequest): Promise<Found> {
+  const order = Array.from({ length: starts }, (_, start) => start);
+  const all = await runAll(order.flatMap((start) => labels.map((label) => ({ label, start }))));
+  const best = new Map<number, InversionSummary>();
+  for (const inversion of all) {
+    const other = best.get(inversion.label);
+    best.set(inversion.label, other ? betterInversion(other, inversion) : inversion);
+  }
+  const inversions = [...best.values()].toSorted(byLabel);
+  return {
+    inversions,
+    norms: inversions.map(({ label, l1, status }) => ({ label, l1, censored: status === 'censored' })),
+  };
+}
+
+/** Several starts are asked for by those who want every label in full. */
+const screeningOf = ({ screening, starts, labels }: ScanPlan): Screening | undefined =>
+  screening !== null && starts === 1 && labels.length >= screening.leastLabels ? screening : undefined;
+
+type ScanPlan = Pick<ScanRequest, 'screening' | 'starts' | 'labels'>;
+
+/** How many inversions a scan makes; a screening may add some. */
+export function plannedInversions(plan: ScanPlan): number {
+  const screening = screeningOf(plan);
+  return screening ? screenedInversions(plan.labels.length, screening) : plan.labels.length * plan.starts;
+}
+
+/** See screening.ts. The labels that are inverted to the end follow the starting point that did best in the short run. */
+async function screenLabels(
+  runAll: RunAll,
+  { labels, seed }: ScanRequest,
+  screening: Screening,
+): Promise<Found> {
+  let looks = await runAll(labels.map((label) => ({ label, start: 0, stage: 'screen' })));
+  const references = referenceLabels(labels, screening, seed);
+  const finished = new Map<number, InversionSummary>();
+  const finish = async (chosen: ReadonlySet<number>): Promise<void> => {
+    const work = looks.filter(({ label }) => chosen.has(label));
+    const found = await runAll(
+      work.map(({ label, start, probe }) => ({ label, start, probe, stage: 'finish' })),
+    );
+    for (const inversion of found) finished.set(inversion.label, inversion);
+    // One that failed has no result at all: an estimate would hide that.
+    looks = looks.filter(({ label }) => !chosen.has(label) || finished.has(label));
+  };
+  let wanted: readonly number[] = [...suspectLabels(looks), ...references];
+  for (;;) {
+    await finish(new Set(wanted));
+    const norms = estimateNorms(looks, [...finished.values()], references, seed);
+    wanted = findOutliers(norms).flagged.filter((label) => !finished.has(label));
+    if (wanted.length > 0) continue;
+    const counted = norms.map(({ label, l1 }) => {
+      return finished.get(label) ?? { ...looks.find((look) => look.label === label)!, l1 };
+    });
+    return { inversions: counted, norms };
+  }
+}
+
+const byLabel = (a: { readonly label: number }, b: { readonly label: number }): number => a.label - b.label;
 
 /**
  * Checks that every label has images of other classes to learn from and to be judged on.
@@ -168,7 +247,17 @@ const ofOneLabel: ReadonlySet<ErrorCode> = new Set(['LOGITS_NAN', 'RUNTIME_FAILE
 const concernsOneLabel = (error: unknown): error is NeuralCleanseError =>
   error instanceof NeuralCleanseError && ofOneLabel.has(error.code);
 
-const key = ({ label, start }: LabelStart): string => `${label}/${start}`;
+/** Whether an inversion, to be made or made, is the short run of a screening. */
+const isShort = ({
+  stage,
+  status,
+}: {
+  readonly stage?: Stage;
+  readonly status?: Inversion['status'];
+}): boolean => stage === 'screen' || status === 'screened';
+
+const key = (inversion: LabelStart & Parameters<typeof isShort>[0]): string =>
+  `${inversion.label}/${inversion.start}/${isShort(inversion)}`;
 
 function summaryOf({ trigger: _trigger, curve: _curve, ...figures }: Inversion): InversionSummary {
   return figures;

@@ -46,6 +46,10 @@ export function settingsFrom(options: SettingOptions): InversionSettings {
     starts: options.starts ?? preset.starts,
     adam: { ...preset.adam, learningRate: options.learningRate ?? preset.adam.learningRate },
     schedule: scheduleFrom(options, preset.schedule),
+    screening: preset.screening && {
+      ...preset.screening,
+      ...(options.steps !== undefined && { finishSteps: options.steps }),
+    },
   };
 }
 

@@ -1,14 +1,19 @@
 /** More triggers of labels that are about to be repaired: a backdoor with several triggers shows others from other starts. */
 
 import { type InversionShared, invertTask } from '../detect/invert-task.ts';
-import { type InversionSettings, presets } from '../detect/presets.ts';
+import { annealed, type InversionSettings, presets } from '../detect/presets.ts';
 import type { Pool } from '../runtime/task.ts';
 import type { FlaggedTrigger } from './flagged-trigger.ts';
 
 /**
  * For the pool. Each start is followed to its end: going on with the best of several would end in the same trigger time and again.
  */
-export const variedInversions: InversionSettings = { ...presets.fast, probes: { count: 1, steps: 0 } };
+export const variedInversions: InversionSettings = {
+  ...presets.fast,
+  schedule: { ...annealed, steps: 110, initCost: 0.01, gain: 0.02 },
+  probes: { count: 1, steps: 0 },
+  screening: null,
+};
 
 export interface InversionRequest {
   readonly labels: readonly number[];

@@ -57,10 +57,10 @@ export const smallBelow = (labels: readonly LabelResult[]): number => shareOfNew
  * @returns `undefined` if no inversion worked
  */
 export function usualSize(labels: readonly LabelResult[]): number | undefined {
-  const found = labels.filter(({ status }) => status === 'reversed').map(({ l1 }) => l1);
+  const found = labels.filter(({ status }) => status !== 'censored').map(({ l1 }) => l1);
   if (found.length === 0) return undefined;
   const largest = Math.max(...found);
-  const sizes = labels.map(({ status, l1 }) => (status === 'reversed' ? l1 : largest));
+  const sizes = labels.map(({ status, l1 }) => (status === 'censored' ? largest : l1));
   const larger = sizes.sort((a, b) => a - b).slice(sizes.length >> 1);
   return median(larger);
 }

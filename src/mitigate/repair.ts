@@ -11,7 +11,7 @@ import type { UnlearnOutcome } from './unlearn.ts';
 /** Of a scan, what a repair asks about a label. */
 export interface LabelResult {
   readonly label: number;
-  readonly status: 'reversed' | 'censored';
+  readonly status: 'reversed' | 'censored' | 'screened';
   /** In pixels. */
   readonly l1: number;
   readonly asr: number;

@@ -152,11 +152,19 @@ function configOf({
     preset,
     seed,
     labels: labels.toSorted((a, b) => a - b),
-    settings: { ...settings, adam: { ...settings.adam }, schedule: { ...settings.schedule } },
+    settings: settingsJson(settings),
     provider,
     optimization,
   };
 }
+
+/** As JSON has them: plain objects with an index signature. */
+export const settingsJson = (settings: InversionSettings): ScanResult['config']['settings'] => ({
+  ...settings,
+  adam: { ...settings.adam },
+  schedule: { ...settings.schedule },
+  screening: settings.screening && { ...settings.screening },
+});
 
 const candidateResult = (candidate: PreflightCandidate): ScanResult['preflight']['candidates'][number] => ({
   preprocess: candidate.preprocess.name,

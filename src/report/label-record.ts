@@ -24,11 +24,13 @@ const labelRecord = z.strictObject({
   label: count,
   /** 0 for the first start, 1 for the second… */
   start: count,
-  status: z.enum(['reversed', 'censored']),
+  status: z.enum(['reversed', 'censored', 'screened']),
   /** Norm of the mask, in pixels. */
   l1: z.number().nonnegative(),
   /** Of the frozen trigger, on held-out images. */
   asr: z.number().min(0).max(1),
+  /** Which of the starting points was followed. */
+  probe: count,
   steps: count,
   gradientSteps: count,
   stopped: z.enum(['early-stop', 'steps']),
@@ -49,9 +51,10 @@ export function parseLabelRecord(value: unknown): LabelRecord {
 }
 
 export function recordOf(inversion: Inversion, files: readonly string[]): LabelRecord {
-  const { label, start, status, l1, asr, steps, gradientSteps, stopped, seconds, runtimeMs } = inversion;
+  const { label, start, status, l1, asr, probe, steps, gradientSteps, stopped, seconds, runtimeMs } =
+    inversion;
   return {
-    ...{ label, start, status, l1, asr, steps, gradientSteps, stopped },
+    ...{ label, start, status, l1, asr, probe, steps, gradientSteps, stopped },
     files: [...files],
     curve: columnsOf(inversion.curve),
     timings: { seconds, runtimeMs },

@@ -23,8 +23,11 @@ const check = z
 
 const inversion = z
   .strictObject({
-    status: z.enum(['reversed', 'censored']),
-    l1: z.number().nonnegative().describe('Of the mask, in pixels; means nothing if censored.'),
+    status: z.enum(['reversed', 'censored', 'screened']),
+    l1: z
+      .number()
+      .nonnegative()
+      .describe('Of the mask, in pixels; means nothing if censored, and is estimated if screened.'),
     relative: z.number().nullable().describe('l1 as a share of the usual size of masks of this model.'),
     anomalyIndex: z.number().nullable(),
     asr: share,

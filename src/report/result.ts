@@ -87,8 +87,10 @@ const labelResult = z.strictObject({
   label,
   name: z.string().optional(),
   status: z
-    .enum(['reversed', 'censored'])
-    .describe('reversed: the trigger passed the ASR threshold. censored: none did, and l1 means nothing.'),
+    .enum(['reversed', 'censored', 'screened'])
+    .describe(
+      'reversed: the trigger passed the ASR threshold. censored: none did, and l1 means nothing. screened: stopped early, and l1 is estimated.',
+    ),
   l1: pixels.describe('L1 norm of the mask, in pixels.'),
   asr: share.describe(
     'Share of held-out images of other classes that the finished trigger turns into the label.',

@@ -95,6 +95,7 @@ export async function runInversions(
       labels: startingWith(run.firstLabel, inputs.labels),
       seed: inputs.seed,
       starts: inputs.settings.starts,
+      screening: inputs.settings.screening,
       preflight,
       pixels: inputs.classifier.input.height * inputs.classifier.input.width,
       finished: known.map(summaryOf),

@@ -86,8 +86,14 @@ function heading(result: ScanResult, width: number): string[] {
 
 type Column = (label: LabelResult) => string;
 
+/** Norms that a screening estimated are marked. */
+function normText({ l1, status }: LabelResult): string {
+  if (status === 'censored') return 'not reached';
+  return status === 'screened' ? `~${l1.toFixed(1)}` : l1.toFixed(1);
+}
+
 const columns: readonly [title: string, cell: Column][] = [
-  ['L1', ({ l1, status }) => (status === 'censored' ? 'not reached' : l1.toFixed(1))],
+  ['L1', normText],
   ['index', ({ anomalyIndex }) => anomalyIndex?.toFixed(2) ?? '–'],
   ['p', ({ pValue }) => (pValue === null ? '–' : pValue < 1e-4 ? '< 0.0001' : pValue.toFixed(4))],
   ['ASR', ({ asr }) => percent(asr)],
@@ -141,7 +147,7 @@ function labelText({ label, name }: LabelResult, longest: number): string {
   return `${label} ${name.length > longest ? `${name.slice(0, longest - 1)}…` : name}`;
 }
 
-function statistics({ outliers, findings }: ScanResult): string[] {
+function statistics({ labels, outliers, findings }: ScanResult): string[] {
   if (!outliers) return [];
   const { median, threshold, censored, classic } = outliers;
   const safe =
@@ -152,8 +158,10 @@ function statistics({ outliers, findings }: ScanResult): string[] {
     classic === null || classic.anomalyIndex === null
       ? ''
       : `; the original's index is ${classic.anomalyIndex.toFixed(2)}`;
+  const estimated = labels.filter(({ status }) => status === 'screened').length;
+  const guessed = estimated > 0 ? `; ~ ${estimated} stopped early, and their norms estimated` : '';
   const unreached = censored > 0 ? `; ${censored} never reached the ASR threshold` : '';
-  return [`${safe}${original}${unreached}${findings.length > 0 ? '; ▲ flagged' : ''}`];
+  return [`${safe}${original}${unreached}${guessed}${findings.length > 0 ? '; ▲ flagged' : ''}`];
 }
 
 /** Eighths of a cell, from empty to full. */
@@ -166,7 +174,8 @@ function bar(share: number, width: number): string {
   return '█'.repeat(eighths >> 3) + blocks[eighths & 7];
 }
 
-function wrap(text: string, width: number): string[] {
+/** Lines of at most `width` characters, unless a word is longer. */
+export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
@@ -181,14 +190,15 @@ function wrap(text: string, width: number): string[] {
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 const codes = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const;
-type Paint = (style: keyof typeof codes, text: string) => string;
+export type Paint = (style: keyof typeof codes, text: string) => string;
 
-const painter =
+/** @param color whether to use ANSI colours */
+export const painter =
   (color: boolean): Paint =>
   (style, text) =>
     color ? `\u001b[${codes[style]}m${text}\u001b[0m` : text;
 
-const verdictPaint: Readonly<Record<Verdict, keyof typeof codes>> = {
+export const verdictPaint: Readonly<Record<Verdict, keyof typeof codes>> = {
   backdoored: 'red',
   suspicious: 'yellow',
   'no-patch-backdoor-found': 'green',

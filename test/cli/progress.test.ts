@@ -11,7 +11,7 @@ function stage(isTTY: boolean, columns = 80) {
     columns,
     write: (text: string | Uint8Array) => written.push(String(text)) > 0,
   };
-  const plan = { labels: 2, starts: 2, known: 1 };
+  const plan = { labels: 2, inversions: 4, known: 1 };
   return { written, clock, progress: showProgress(output, plan, () => clock.now) };
 }
 
@@ -21,6 +21,7 @@ const inversion = (label: number, start = 0): InversionSummary => ({
   status: 'reversed',
   l1: 14.72,
   asr: 0.996,
+  probe: 0,
   steps: 120,
   gradientSteps: 120,
   stopped: 'steps',

@@ -34,7 +34,7 @@ const chosen = {
 const preflight: PreflightReport = { chosen, candidates: [chosen], samples: 160, problems: [], warnings: [] };
 const settings = presets.fast;
 const all = Array.from({ length: classes }, (_, label) => label);
-const request: ScanRequest = { labels: all, seed: 0, starts: 2, preflight, pixels: 64 };
+const request: ScanRequest = { labels: all, seed: 0, starts: 2, screening: null, preflight, pixels: 64 };
 
 let pool: Pool<InversionShared>;
 beforeAll(async () => {
@@ -107,6 +107,61 @@ describe('a scan', () => {
         .map(({ label, start }) => `${label}/${start}`)
         .sort(),
     );
+  });
+});
+
+describe('a scan that screens its labels', () => {
+  const screening = { ...presets.fast.screening!, leastLabels: 5, references: 3 };
+  const screened = { ...request, starts: 1, screening };
+
+  it('inverts to the end what looks small and what it refers to, and finds the same label', async () => {
+    const saved: Inversion[] = [];
+    const outcome = await scanLabels(pool, screened, {
+      onInversion: (inversion) => void saved.push(inversion),
+    });
+    const early = saved.filter(({ status }) => status === 'screened');
+    expect(early.map(({ label }) => label)).toEqual(all);
+    expect(early.every(({ steps, gradientSteps }) => steps === 12 && gradientSteps === 36)).toBe(true);
+    const ends = saved.filter(({ status }) => status !== 'screened');
+    expect(ends.length).toBeGreaterThanOrEqual(3);
+    expect(ends.length).toBeLessThan(classes);
+    expect(ends.every(({ steps }) => steps === 120)).toBe(true);
+    expect(outcome.all).toHaveLength(saved.length);
+    expect(outcome.inversions.map(({ label }) => label)).toEqual(all);
+    expect(outcome.inversions.find(({ label }) => label === target)!.status).toBe('reversed');
+    expect(outcome.conclusion).toMatchObject({ verdict: 'backdoored', findings: [{ label: target }] });
+    // What was stopped early counts with less than it measured then.
+    for (const { label, l1, status } of outcome.inversions) {
+      const look = early.find((found) => found.label === label)!;
+      if (status === 'screened') expect(l1).toBeLessThan(look.l1);
+    }
+  });
+
+  it('goes on where it was stopped, and follows the starting point it chose', async () => {
+    const whole = await scanLabels(pool, screened);
+    const again: string[] = [];
+    const resumed = await scanLabels(
+      pool,
+      { ...screened, labels: all.toReversed(), finished: whole.all.filter((_, i) => i % 3 !== 1) },
+      { onInversion: ({ label, status }) => void again.push(`${label}/${status}`) },
+    );
+    expect(figures(resumed)).toEqual(figures(whole));
+    expect(again).toHaveLength(whole.all.filter((_, i) => i % 3 === 1).length);
+    for (const { label, probe, status } of whole.all) {
+      expect(whole.all.filter((other) => other.label === label).every((other) => other.probe === probe)).toBe(
+        true,
+      );
+      expect(['screened', 'reversed', 'censored']).toContain(status);
+    }
+  });
+
+  it('has no estimate for a label that failed on its way to the end', async () => {
+    let calls = 0;
+    const flaky = failing((label) => (label === target && ++calls > 1 ? 'LOGITS_NAN' : undefined));
+    const outcome = await scanLabels(flaky, screened);
+    expect(outcome.failed).toMatchObject([{ label: target }]);
+    expect(outcome.inversions.map(({ label }) => label)).toEqual(all.filter((label) => label !== target));
+    expect(outcome.conclusion.verdict).toBe('inconclusive');
   });
 });
 

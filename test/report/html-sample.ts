@@ -65,7 +65,7 @@ export function recordOf(result: Omit<LabelResult, 'anomalyIndex' | 'pValue'>): 
   const { label, start, status, l1, asr, steps, gradientSteps, stopped, files } = result;
   const step = Array.from({ length: 50 }, (_, i) => i);
   return {
-    ...{ label, start, status, l1, asr, steps, gradientSteps, stopped, files },
+    ...{ label, start, status, l1, asr, probe: 0, steps, gradientSteps, stopped, files },
     curve: {
       step,
       asr: step.map((i) => Math.min(1, i / 10)),

@@ -10,6 +10,7 @@ const inversion = (fields: Partial<Inversion> = {}): Inversion => ({
   l1: 14.700000762939453,
   asr: 0.9921875,
   trigger: { mask: float32([1, 1], [1]), pattern: float32([1, 1, 1], [255]) },
+  probe: 0,
   steps: 2,
   gradientSteps: 2,
   stopped: 'early-stop',

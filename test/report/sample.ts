@@ -39,6 +39,7 @@ export function sampleResult(sample: Sample = {}): ScanResult {
       status: l1 === null ? 'censored' : 'reversed',
       l1: l1 ?? 1000,
       asr: l1 === null ? 0.4 : 1,
+      probe: 0,
       steps: 300,
       gradientSteps: 300,
       stopped: 'steps',

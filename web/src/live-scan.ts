@@ -41,7 +41,7 @@ export class LiveScan {
   }
 
   get total(): number {
-    return this.plan.labels.length * this.plan.starts;
+    return Math.max(this.plan.inversions, this.finished);
   }
 
   note(progress: InversionProgress): void {
@@ -97,10 +97,11 @@ export class LiveScan {
     return Math.min(1, (this.finished + partial) / this.total);
   }
 
-  /** Preliminary: every further label changes the median. */
+  /** Preliminary: every further label changes the median. Masks that were stopped early are too large to be compared. */
   get outliers(): Outliers {
+    const finished = [...this.best.values()].filter(({ status }) => status !== 'screened');
     return findOutliers(
-      [...this.best.values()].map(({ label, l1, status }) => ({
+      finished.map(({ label, l1, status }) => ({
         label,
         l1,
         censored: status === 'censored',

@@ -109,12 +109,13 @@ function ofLog(fields: Readonly<Record<string, unknown>>, records: readonly Labe
     );
   }
   const { tool, onnxruntime, model, data, preprocess, ...config } = parsed.data;
+  const finished = records.filter(({ status }) => status !== 'screened');
   const outliers = findOutliers(
-    records.map(({ label, l1, status }) => ({ label, l1, censored: status === 'censored' })),
+    finished.map(({ label, l1, status }) => ({ label, l1, censored: status === 'censored' })),
   );
   const byLabel = new Map(outliers.labels.map((outlier) => [outlier.label, outlier]));
   const labels = records.map(({ curve: _curve, timings: { seconds }, ...figures }): LabelResult => {
-    const { anomalyIndex, pValue } = byLabel.get(figures.label)!;
+    const { anomalyIndex = null, pValue = null } = byLabel.get(figures.label) ?? {};
     return { ...figures, anomalyIndex, pValue, timings: { seconds } };
   });
   return {

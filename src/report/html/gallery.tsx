@@ -1,7 +1,7 @@
 /** All labels: their masks as pictures, and their figures as a table. */
 
 import { fullGallery, type ReportLabel } from './content.ts';
-import { counted, duration, index, percent, pixels, probability, whole } from './numbers.ts';
+import { counted, duration, index, maskSize, percent, pixels, probability, whole } from './numbers.ts';
 import { Badge, LabelName, levelNames, Pixels, Table } from './parts.tsx';
 
 export function Gallery({ labels }: { readonly labels: readonly ReportLabel[] }) {
@@ -39,7 +39,7 @@ function GalleryCard({ label }: { readonly label: ReportLabel }) {
         <LabelName {...label} />
       </p>
       <p class="value">
-        {status === 'censored' ? 'ASR threshold not reached' : `${pixels(l1)}\u00a0px`}
+        {maskSize({ l1, status })}
         {anomalyIndex !== null && <small>{`index ${index(anomalyIndex)}`}</small>}
       </p>
       {level && <Badge level={level} />}
@@ -58,7 +58,8 @@ export function LabelTable({ labels }: { readonly labels: readonly ReportLabel[]
           { title: 'Finding', cell: ({ level }) => (level ? levelNames[level] : 'none') },
           {
             title: 'L1, px',
-            cell: ({ l1, status }) => (status === 'censored' ? 'not reached' : pixels(l1)),
+            cell: ({ l1, status }) =>
+              status === 'censored' ? 'not reached' : `${status === 'screened' ? '~' : ''}${pixels(l1)}`,
             numeric: true,
           },
           { title: 'Index', cell: ({ anomalyIndex }) => index(anomalyIndex), numeric: true },

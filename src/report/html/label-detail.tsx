@@ -3,11 +3,16 @@
 import type { LabelDetail, OutlierFigures, ReportLabel } from './content.ts';
 import { Curves } from './curves.tsx';
 import type { Example } from './extras.ts';
-import { duration, index, percent, pixels, probability, whole } from './numbers.ts';
+import { duration, index, maskSize, percent, pixels, probability, whole } from './numbers.ts';
 import { Badge, Facts, LabelName, Pixels } from './parts.tsx';
 
 /** Names of labels, where these have some. */
 export type LabelNames = ReadonlyMap<number, string>;
+
+function endOf({ status, stopped }: ReportLabel): string {
+  if (status === 'screened') return 'early, as its mask was not among the smallest';
+  return stopped === 'early-stop' ? 'early, as the norm no longer fell' : 'after all steps';
+}
 
 export function LabelDetails({
   detail,
@@ -93,21 +98,21 @@ function TriggerFacts({
   readonly median: number | null;
   readonly area: number;
 }) {
-  const { l1, asr, anomalyIndex, pValue, status, start, steps, gradientSteps, stopped, seconds } = label;
+  const { l1, asr, anomalyIndex, pValue, status, start, steps, gradientSteps, seconds } = label;
   return (
     <Facts
       of={{
         'L1 norm of the mask':
           status === 'censored'
             ? 'no mask reached the ASR threshold'
-            : `${pixels(l1)}\u00a0px, ${percent(l1 / area)} of the image`,
+            : `${maskSize({ l1, status })}, ${percent(l1 / area)} of the image`,
         'Size next to the median':
           median === null ? undefined : `${(l1 / median).toFixed(2)} × ${pixels(median)}\u00a0px`,
         'Anomaly index': index(anomalyIndex),
         'p-value': probability(pValue),
-        'ASR on held-out images': percent(asr),
+        [status === 'screened' ? 'ASR on the last mini-batches' : 'ASR on held-out images']: percent(asr),
         Inversion: `${whole(steps)} steps, ${whole(gradientSteps)} updates, ${duration(seconds)}`,
-        Ended: `${stopped === 'early-stop' ? 'early, as the norm no longer fell' : 'after all steps'}${start === 0 ? '' : `; found by start ${start + 1}`}`,
+        Ended: `${endOf(label)}${start === 0 ? '' : `; found by start ${start + 1}`}`,
       }}
     />
   );

@@ -22,7 +22,7 @@ export function NormChart({
   readonly labels: readonly ReportLabel[];
   readonly outliers: OutlierFigures | null;
 }) {
-  const reversed = labels.filter(({ status }) => status === 'reversed');
+  const reversed = labels.filter(({ status }) => status !== 'censored');
   if (reversed.length === 0) return <p>No label has a finished trigger.</p>;
   const norms = reversed.map(({ l1 }) => Math.max(smallestNorm, l1));
   const limit = flagLimit(outliers);

@@ -1,5 +1,7 @@
 /** Numbers as a report shows them; a space that does not break stands before their units. */
 
+import type { LabelResult } from '../result.ts';
+
 /** @param share in [0, 1] */
 export const percent = (share: number, digits = 1): string => `${(100 * share).toFixed(digits)}\u00a0%`;
 
@@ -45,3 +47,9 @@ export const counted = (count: number, noun: string): string =>
 /** `3, 7 and 9` */
 export const listed = (words: readonly (string | number)[]): string =>
   words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
+
+/** The size of a mask in words; that of a label that was stopped early is an estimate. */
+export function maskSize({ l1, status }: Pick<LabelResult, 'l1' | 'status'>): string {
+  if (status === 'censored') return 'ASR threshold not reached';
+  return `${status === 'screened' ? 'about ' : ''}${pixels(l1)}\u00a0px`;
+}

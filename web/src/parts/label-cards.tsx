@@ -1,6 +1,6 @@
 /** All labels of a running scan: those that are found with their masks, and those to come. */
 
-import { index, percent, pixels } from '../../../src/report/html/numbers.ts';
+import { index, maskSize, percent } from '../../../src/report/html/numbers.ts';
 import { LabelName, Pixels } from '../../../src/report/html/parts.tsx';
 import type { LiveScan } from '../live-scan.ts';
 import type { FoundLabel, ScanPlan } from '../scan/protocol.ts';
@@ -57,9 +57,8 @@ function FoundCard({
         <LabelName label={label} {...nameOf(plan, label)} />
       </p>
       <p class="value">
-        {status === 'censored'
-          ? 'ASR threshold not reached'
-          : `${pixels(l1)}\u00a0px, ASR ${percent(asr, 0)}`}
+        {maskSize({ l1, status })}
+        {status !== 'censored' && `, ASR ${percent(asr, 0)}`}
         {anomalyIndex !== null && <small>{`index ${index(anomalyIndex)} so far`}</small>}
       </p>
       {flagged && <span class="badge suspicious">▲ Preliminary</span>}

@@ -72,7 +72,8 @@ export interface CheckFacts {
 export interface ScanPlan {
   readonly model: string;
   readonly labels: readonly number[];
-  readonly starts: number;
+  /** How many inversions that takes; a scan may add some. */
+  readonly inversions: number;
   readonly size: readonly [height: number, width: number];
   readonly classNames: readonly string[] | undefined;
   readonly provider: Provider;

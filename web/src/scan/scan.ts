@@ -9,7 +9,7 @@ import type { InversionProgress } from '../../../src/detect/invert.ts';
 import { chooseLabels, parseLabels } from '../../../src/detect/label-list.ts';
 import type { PreflightReport } from '../../../src/detect/preflight.ts';
 import type { InversionSettings } from '../../../src/detect/presets.ts';
-import { checkSamples } from '../../../src/detect/scan.ts';
+import { checkSamples, plannedInversions } from '../../../src/detect/scan.ts';
 import { settingsFrom } from '../../../src/detect/settings.ts';
 import { NeuralCleanseError } from '../../../src/errors.ts';
 import { toFloat32 } from '../../../src/onnx/tensor.ts';
@@ -254,7 +254,7 @@ const planOf = (
 ): ScanPlan => ({
   model: modelName,
   labels,
-  starts: settings.starts,
+  inversions: plannedInversions({ ...settings, labels }),
   size: [classifier.input.height, classifier.input.width],
   classNames: images.classNames,
   provider,

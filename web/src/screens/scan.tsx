@@ -70,7 +70,7 @@ export function ScanScreen({ session, live }: { readonly session: Session; reado
 
 const finishedText = ({ finished, total, plan, concluding }: LiveScan): string => {
   if (concluding) return 'All labels are finished; the report is being made.';
-  return `${finished} of ${total} ${plan.starts > 1 ? 'inversions' : 'labels'}`;
+  return `${finished} of ${total} ${plan.inversions > plan.labels.length ? 'inversions' : 'labels'}`;
 };
 
 function timeText({ elapsedMs, leftMs, concluding, paused }: LiveScan): string {
