@@ -68,6 +68,7 @@ export const errorCodes = {
   TRIGGERS_NOT_FOUND: 'a folder holds no saved trigger, or not the one asked for',
   TRIGGERS_AMBIGUOUS: 'a folder holds several saved triggers for one label',
   NORMS_INVALID: 'a label has an L1 norm that is no size of a mask, or several',
+  MARGINS_INVALID: 'a class has a maximum margin that is not finite, or there are none',
   // Attacks
   TRIGGER_UNKNOWN: 'there is no trigger of that kind',
   TRIGGERS_EQUAL: 'two triggers of an attack do the same to every image',
@@ -96,6 +97,19 @@ export const errorCodes = {
   NOTHING_FLAGGED: 'the scan has flagged no label, so there is no trigger to repair',
   LAYER_NOT_FOUND: 'the model has no layer of that kind or name, or none whose neurons can be told',
   FILTER_INVALID: 'a file is no filter, or that of another model',
+  // Queues and workers
+  QUEUE_URL_INVALID: 'the address of a queue is no redis:// or rediss:// URL',
+  QUEUE_UNREACHABLE: 'no Redis server answers at the address of a queue',
+  QUEUE_REFUSED: 'the Redis server of a queue refuses the user, the password or a command',
+  QUEUE_VERSION_MISMATCH: 'all workers of a queue are of other versions than the program that submits',
+  QUEUE_JOB_INVALID: 'a job of a queue, or its result, does not have the form it should have',
+  STORE_INVALID: 'the address of a store for models and samples cannot be used',
+  STORE_NOT_ALLOWED: 'a job names a store that the worker was not allowed to use',
+  STORE_FAILED: 'a store for models and samples cannot be read or written',
+  BLOB_NOT_FOUND: 'a store does not hold the bytes that are asked for by their hash',
+  BLOB_MISMATCH: 'bytes do not have the hash that they were asked for by',
+  BLOB_TOO_LARGE: 'a model or its samples are too large for the store',
+  CACHE_FULL: 'the cache folder of a worker has no room',
   // Command line
   USAGE: 'the command line is wrong',
   PORT_UNAVAILABLE: 'the port of the local web app is taken or may not be used',

@@ -25,6 +25,15 @@ export { type Preprocess, parsePreprocess, preprocessPresets } from './data/prep
 export { sampleImages } from './data/sample.ts';
 export { type Inversion, Inverter } from './detect/invert.ts';
 export { type InversionShared, invertTask } from './detect/invert-task.ts';
+export { type MarginShared, marginTask, type PoolMarginsRequest, poolMargins } from './detect/margin-task.ts';
+export { type MarginTest, type MarginVerdict, marginVerdict, testMargins } from './detect/margin-test.ts';
+export {
+  type ClassMargin,
+  type MarginSettings,
+  type MaximumMarginsOptions,
+  marginDefaults,
+  maximumMargins,
+} from './detect/margins.ts';
 export { findOutliers, madOutliers, type Outliers } from './detect/outliers.ts';
 export { Predictor } from './detect/predictor.ts';
 export { type PreflightReport, runPreflight } from './detect/preflight.ts';
