@@ -61,6 +61,7 @@ export const errorCodes = {
   DATA_SPEC_INVALID: 'the name of a rendered dataset has an unknown part or setting, or a value out of range',
   DATA_TOO_MANY_UNREADABLE: 'more than a tenth of the images cannot be read',
   // Triggers and detection
+  BUDGET_TOO_SMALL: 'a scan of so many labels cannot be made within the gradient steps that it may take',
   SETTING_INVALID: 'a setting lies outside its range',
   TRIGGER_INVALID: 'a mask or pattern has the wrong shape or values outside its range',
   TRIGGER_BOX_OUTSIDE: 'a trigger reaches outside the image',

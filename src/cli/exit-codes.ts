@@ -35,7 +35,10 @@ const unsupported: ReadonlySet<ErrorCode> = new Set([
 const usage: ReadonlySet<ErrorCode> = new Set([
   'USAGE',
   'PREPROCESS_INVALID',
+  'BUDGET_TOO_SMALL',
+  'QUEUE_URL_INVALID',
   'SETTING_INVALID',
+  'STORE_INVALID',
   'DATA_SPEC_INVALID',
   'TRIGGER_UNKNOWN',
   'TRIGGERS_EQUAL',

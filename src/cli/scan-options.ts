@@ -12,6 +12,7 @@ export interface ScanOptions extends ModelDataOptions, SettingOptions {
   readonly samples: number;
   readonly labels?: readonly number[];
   readonly firstLabel?: number;
+  readonly budget?: number;
   readonly out?: string;
   readonly resume?: true;
   readonly format: readonly ReportFormat[];
@@ -38,8 +39,13 @@ export const addScanOptions = (command: Command): Command =>
     )
     .option('--labels <list>', 'labels to scan, e.g. 0,3,7-9; all by default', labelsOption)
     .option('--first-label <n>', 'label to begin with', wholeNumber('--first-label', 0))
-    .option('--out <dir>', 'run folder; runs/MODEL-HASH-SEED by default')
-    .option('--resume', 'go on with the run in the folder')
+    .option('--out <dir>', 'run folder, runs/MODEL-HASH-SEED by default; of several models the folder of the batch, runs/batch-HASH-SEED')
+    .option(
+      '--budget <n>',
+      'most gradient steps of the scan; it then takes fewer starting points, and fewer steps of each',
+      wholeNumber('--budget'),
+    )
+    .option('--resume', 'go on with the run or batch in the folder')
     .option(
       '--format <list>',
       `${reportFormats.join(', ')}: one goes to stdout; of several, text goes to stdout and all into the run folder`,

@@ -8,13 +8,7 @@ import type { Inversion, InversionProgress, InvertRequest, Stage } from './inver
 import { type InversionShared, invertTask } from './invert-task.ts';
 import { findOutliers, type LabelNorm, type Outliers } from './outliers.ts';
 import type { PreflightReport } from './preflight.ts';
-import {
-  estimateNorms,
-  referenceLabels,
-  type Screening,
-  screenedInversions,
-  suspectLabels,
-} from './screening.ts';
+import { estimateNorms, referenceLabels, type Screening, screens, suspectLabels } from './screening.ts';
 import { splitSamples } from './split.ts';
 import { type Conclusion, decideVerdict, type VerdictLevels } from './verdict.ts';
 
@@ -30,6 +24,8 @@ export interface ScanRequest {
   /** Where to stop labels early that are not among the suspects; `null`: nowhere. */
   readonly screening: Screening | null;
   readonly preflight: PreflightReport;
+  /** Most gradient steps that labels which an estimate flags may bring the scan to. @default no limit */
+  readonly budget?: number;
   /** Height × width. */
   readonly pixels: number;
   readonly levels?: Partial<VerdictLevels>;
@@ -129,9 +125,8 @@ export async function scanLabels(
     return inversions;
   };
 
-  const screening = screeningOf(request);
-  const { inversions, norms } = await (screening
-    ? screenLabels(runAll, request, screening)
+  const { inversions, norms } = await (screens({ ...request, labels: request.labels.length })
+    ? screenLabels(runAll, request, request.screening!)
     : invertAll(runAll, request));
   if (all.length === 0 && failed[0]) throw failed[0].error;
   const outliers = findOutliers(norms);
@@ -178,22 +173,10 @@ async function invertAll(runAll: RunAll, { labels, starts }: ScanRequest): Promi
   };
 }
 
-/** Several starts are asked for by those who want every label in full. */
-const screeningOf = ({ screening, starts, labels }: ScanPlan): Screening | undefined =>
-  screening !== null && starts === 1 && labels.length >= screening.leastLabels ? screening : undefined;
-
-type ScanPlan = Pick<ScanRequest, 'screening' | 'starts' | 'labels'>;
-
-/** How many inversions a scan makes; a screening may add some. */
-export function plannedInversions(plan: ScanPlan): number {
-  const screening = screeningOf(plan);
-  return screening ? screenedInversions(plan.labels.length, screening) : plan.labels.length * plan.starts;
-}
-
 /** See screening.ts. The labels that are inverted to the end follow the starting point that did best in the short run. */
 async function screenLabels(
   runAll: RunAll,
-  { labels, seed }: ScanRequest,
+  { labels, seed, budget = Number.POSITIVE_INFINITY }: ScanRequest,
   screening: Screening,
 ): Promise<Found> {
   let looks = await runAll(labels.map((label) => ({ label, start: 0, stage: 'screen' })));
@@ -213,11 +196,19 @@ async function screenLabels(
     await finish(new Set(wanted));
     const norms = estimateNorms(looks, [...finished.values()], references, seed);
     wanted = findOutliers(norms).flagged.filter((label) => !finished.has(label));
+    const spent = [...looks, ...finished.values()].reduce((sum, { gradientSteps }) => sum + gradientSteps, 0);
+    if (spent + wanted.length * screening.finishSteps > budget) {
+      // An estimate flags nothing, and what was not inverted to the end has no result.
+      looks = looks.filter(({ label }) => !wanted.includes(label));
+      wanted = [];
+    }
     if (wanted.length > 0) continue;
-    const counted = norms.map(({ label, l1 }) => {
-      return finished.get(label) ?? { ...looks.find((look) => look.label === label)!, l1 };
-    });
-    return { inversions: counted, norms };
+    const early = new Map(looks.map((look) => [look.label, look]));
+    const counted = norms.filter(({ label }) => early.has(label));
+    return {
+      inversions: counted.map(({ label, l1 }) => finished.get(label) ?? { ...early.get(label)!, l1 }),
+      norms: counted,
+    };
   }
 }
 

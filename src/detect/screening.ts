@@ -36,6 +36,21 @@ export interface Look {
   readonly status: 'reversed' | 'censored' | 'screened';
 }
 
+interface LabelPlan {
+  readonly screening: Screening | null;
+  readonly starts: number;
+  /** How many. */
+  readonly labels: number;
+}
+
+/** Whether labels are screened. Several starts are asked for by those who want every label in full. */
+export const screens = ({ screening, starts, labels }: LabelPlan): boolean =>
+  screening !== null && starts === 1 && labels >= screening.leastLabels;
+
+/** How many inversions a scan makes; labels flagged by an estimate add some. */
+export const plannedInversions = (plan: LabelPlan): number =>
+  screens(plan) ? screenedInversions(plan.labels, plan.screening!) : plan.labels * plan.starts;
+
 /** Inversions that a screening of so many labels makes, short ones and such to the end; a label flagged by an estimate adds one. */
 export const screenedInversions = (labels: number, { references }: Screening): number =>
   labels + Math.min(labels, suspectCount(labels) + references);

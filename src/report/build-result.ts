@@ -25,6 +25,8 @@ export interface RunInputs {
   readonly dataSha256: string;
   readonly preset: PresetName;
   readonly settings: InversionSettings;
+  /** Most gradient steps of the scan. */
+  readonly budget?: number;
   readonly seed: number;
   readonly labels: readonly number[];
   readonly provider: Provider;

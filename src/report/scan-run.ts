@@ -96,6 +96,7 @@ export async function runInversions(
       seed: inputs.seed,
       starts: inputs.settings.starts,
       screening: inputs.settings.screening,
+      ...(inputs.budget !== undefined && { budget: inputs.budget }),
       preflight,
       pixels: inputs.classifier.input.height * inputs.classifier.input.width,
       finished: known.map(summaryOf),

@@ -1,0 +1,72 @@
+/** How many gradient steps a scan makes, and how it is made to keep within a number of them. */
+
+import { NeuralCleanseError } from '../errors.ts';
+import type { InversionSettings } from './presets.ts';
+import { type Screening, screenedInversions, screens } from './screening.ts';
+
+/** Fewer steps leave masks that say nothing. */
+const fewestSteps = 40;
+
+/** The original's loop makes so many steps unless it is told otherwise. */
+const originalSteps = 1000;
+
+const stepsOf = ({ schedule }: InversionSettings): number => schedule.steps ?? originalSteps;
+
+/**
+ * The most gradient steps (mini-batches with an update) that a scan of so many labels makes. The loop of the original mostly stops
+ * earlier; a label that a screening flags by an estimate adds its inversion.
+ */
+export function plannedSteps(settings: InversionSettings, labels: number): number {
+  const { miniBatches, probes, starts, screening } = settings;
+  if (screens({ screening, starts, labels })) return screenedSteps(screening!, labels);
+  const steps = stepsOf(settings);
+  return labels * starts * miniBatches * (steps + (probes.count - 1) * Math.min(probes.steps, steps));
+}
+
+function screenedSteps(screening: Screening, labels: number): number {
+  const { probes, steps, finishSteps } = screening;
+  return (
+    labels * probes * Math.min(steps, finishSteps) +
+    (screenedInversions(labels, screening) - labels) * finishSteps
+  );
+}
+
+/**
+ * The settings, made leaner as far as the budget asks for: first one starting point a label in place of several, then fewer steps.
+ *
+ * @param budget most gradient steps of the scan
+ * @throws NeuralCleanseError BUDGET_TOO_SMALL if even the leanest scan needs more
+ */
+export function withinBudget(settings: InversionSettings, labels: number, budget: number): InversionSettings {
+  const { screening } = settings;
+  if (plannedSteps(settings, labels) <= budget) return settings;
+  const lean: InversionSettings = {
+    ...settings,
+    starts: 1,
+    probes: { ...settings.probes, count: 1 },
+    screening: screening && { ...screening, probes: 1 },
+  };
+  for (let steps = stepsOf(settings); steps >= fewestSteps; steps--) {
+    const shorter = withSteps(lean, steps);
+    if (plannedSteps(shorter, labels) <= budget) return shorter;
+  }
+  const least = plannedSteps(withSteps(lean, fewestSteps), labels);
+  throw new NeuralCleanseError(
+    'BUDGET_TOO_SMALL',
+    `${budget} gradient steps are too few for ${labels} labels.`,
+    {
+      hint: `Give at least ${least}, or choose fewer labels with --labels.`,
+      data: { budget, least },
+    },
+  );
+}
+
+function withSteps(settings: InversionSettings, steps: number): InversionSettings {
+  const { screening, schedule } = settings;
+  const finishSteps = screening ? Math.round((screening.finishSteps * steps) / stepsOf(settings)) : 0;
+  return {
+    ...settings,
+    schedule: { ...schedule, steps },
+    screening: screening && { ...screening, finishSteps },
+  };
+}

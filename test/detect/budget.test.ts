@@ -1,0 +1,40 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { plannedSteps, withinBudget } from '../../src/detect/budget.ts';
+import { presets } from '../../src/detect/presets.ts';
+import { settingsFrom } from '../../src/detect/settings.ts';
+
+describe('the steps of a scan', () => {
+  it('are a twentieth of what the original takes for a label, and fewer where there are many labels', () => {
+    expect(plannedSteps(presets.fast, 10)).toBe(1140);
+    expect(plannedSteps(presets.fast, 43)).toBe(43 * 36 + 17 * 120);
+    expect(plannedSteps(presets.fast, 1000)).toBe(1000 * 36 + 42 * 120);
+    expect(plannedSteps({ ...presets.fast, starts: 3 }, 43)).toBe(3 * 43 * 114);
+    expect(plannedSteps(settingsFrom({ preset: 'paper', samples: 1000 }), 10)).toBe(10 * 31 * 1000);
+    expect(plannedSteps(settingsFrom({ preset: 'fast', samples: 1000, steps: 8 }), 10)).toBe(10 * 3 * 8);
+  });
+
+  it('keep within a budget, or the budget is refused with the least that would do', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom('fast', 'paper'),
+        fc.integer({ min: 5, max: 2000 }),
+        fc.integer({ min: 1, max: 1_000_000 }),
+        (preset, labels, budget) => {
+          const settings = settingsFrom({ preset, samples: 1000 });
+          try {
+            const affordable = withinBudget(settings, labels, budget);
+            expect(plannedSteps(affordable, labels)).toBeLessThanOrEqual(budget);
+            if (plannedSteps(settings, labels) <= budget) expect(affordable).toBe(settings);
+          } catch (error) {
+            const { code, data } = error as { code: string; data: { least: number } };
+            expect(code).toBe('BUDGET_TOO_SMALL');
+            expect(data.least).toBeGreaterThan(budget);
+            expect(plannedSteps(withinBudget(settings, labels, data.least), labels)).toBe(data.least);
+          }
+        },
+      ),
+      { seed: 3, numRuns: 200 },
+    );
+  });
+});
