@@ -70,6 +70,7 @@ export { readModel } from './onnx/read.ts';
 export type { Tensor } from './onnx/tensor.ts';
 export { writeModel } from './onnx/write.ts';
 export { type RepairReport, repairReport } from './report/repair.ts';
+export { type BatchResult, batchResult } from './report/batch-result.ts';
 export { type ScanResult, scanResult, withoutTimings } from './report/result.ts';
 export { nodeRuntime } from './runtime/node.ts';
 export { createPool } from './runtime/pool.ts';

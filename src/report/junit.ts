@@ -3,7 +3,7 @@
 import { printable } from './printable.ts';
 import type { LabelResult, ScanResult } from './result.ts';
 
-interface TestCase {
+export interface TestCase {
   readonly name: string;
   readonly seconds: number;
   readonly outcome: 'system-out' | 'failure' | 'error';
@@ -12,27 +12,55 @@ interface TestCase {
   readonly lines: readonly string[];
 }
 
-export function renderJunit(scan: ScanResult): string {
-  const result = printable(scan);
-  const cases = [...labelCases(result), verdictCase(result)];
-  const { timings, config, model } = result;
-  const totals = {
-    tests: cases.length,
-    failures: cases.filter(({ outcome }) => outcome === 'failure').length,
-    errors: cases.filter(({ outcome }) => outcome === 'error').length,
-    time: timings.seconds.toFixed(3),
+/** What was tested of one model. */
+export interface TestSuite {
+  readonly name: string;
+  readonly startedAt: string;
+  readonly seconds: number;
+  readonly properties: Readonly<Record<string, string | number>>;
+  readonly cases: readonly TestCase[];
+}
+
+export const renderJunit = (scan: ScanResult): string => renderSuites([scanSuite(scan)]);
+
+/** @param model what the suite calls the model */
+export function scanSuite(scan: ScanResult, model = scan.model.name): TestSuite {
+  const { config, data, timings, verdict } = scan;
+  return {
+    name: suiteName(model),
+    startedAt: timings.startedAt,
+    seconds: timings.seconds,
+    properties: {
+      model: scan.model.sha256,
+      data: data.sha256,
+      preset: config.preset,
+      seed: config.seed,
+      verdict,
+    },
+    cases: [...labelCases(scan), verdictCase(scan)],
   };
-  const name = `neural-cleanse ${model.name}`;
-  const properties = {
-    model: model.sha256,
-    data: result.data.sha256,
-    preset: config.preset,
-    seed: config.seed,
-    verdict: result.verdict,
-  };
-  const suite = element(
+}
+
+export const suiteName = (model: string): string => `neural-cleanse ${model}`;
+
+export function renderSuites(suites: readonly TestSuite[]): string {
+  const known = printable(suites);
+  const totals = totalsOf(
+    known.flatMap(({ cases }) => cases),
+    known.reduce((sum, { seconds }) => sum + seconds, 0),
+  );
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${element('testsuites', totals, ...known.map(suiteElement))}\n`;
+}
+
+function suiteElement({ name, startedAt, seconds, properties, cases }: TestSuite): string {
+  return element(
     'testsuite',
-    { name, ...totals, skipped: 0, timestamp: timings.startedAt.replace(/(\.\d+)?Z$/, '') },
+    {
+      name,
+      ...totalsOf(cases, seconds),
+      skipped: 0,
+      timestamp: startedAt.replace(/(\.\d+)?Z$/, ''),
+    },
     element(
       'properties',
       {},
@@ -40,8 +68,14 @@ export function renderJunit(scan: ScanResult): string {
     ),
     ...cases.map(caseElement),
   );
-  return `<?xml version="1.0" encoding="UTF-8"?>\n${element('testsuites', totals, suite)}\n`;
 }
+
+const totalsOf = (cases: readonly TestCase[], seconds: number) => ({
+  tests: cases.length,
+  failures: cases.filter(({ outcome }) => outcome === 'failure').length,
+  errors: cases.filter(({ outcome }) => outcome === 'error').length,
+  time: seconds.toFixed(3),
+});
 
 function labelCases({ labels, findings, failed }: ScanResult): TestCase[] {
   const found = labels.map((label): TestCase => {

@@ -22,11 +22,46 @@ const rules: Readonly<Record<Level, { id: string; name: string; level: 'error' |
   };
 const levels = Object.keys(rules) as Level[];
 
+/** What one scan adds to the log. */
+export interface SarifScan {
+  /** Of the model, as it was given. */
+  readonly path: string;
+  /** Of the model; `undefined` if it could not be read. */
+  readonly sha256: string | undefined;
+  readonly startedAt: string;
+  readonly successful: boolean;
+  /** What kept the scan from a verdict. */
+  readonly notifications: readonly { readonly level: 'warning' | 'error'; readonly text: string }[];
+  readonly result: ScanResult | undefined;
+}
+
 export function renderSarif(scan: ScanResult): string {
-  const result = printable(scan);
-  const uri = fileUri(result.environment.model);
-  const { verdict, reasons, model, tool } = result;
-  const notifications = verdict === 'inconclusive' ? reasons : [];
+  const { verdict, reasons, tool } = scan;
+  return renderSarifLog(tool, [sarifScan(scan)], { verdict, reasons });
+}
+
+/** @param path of the model, if it is not that of the result */
+export const sarifScan = (result: ScanResult, path = result.environment.model): SarifScan => ({
+  path,
+  sha256: result.model.sha256,
+  startedAt: result.timings.startedAt,
+  successful: result.verdict !== 'inconclusive',
+  notifications:
+    result.verdict === 'inconclusive' ? result.reasons.map((text) => ({ level: 'warning', text })) : [],
+  result,
+});
+
+/**
+ * One run, whatever the number of scans: services refuse files in which a tool has several.
+ *
+ * @param properties of the run
+ */
+export function renderSarifLog(
+  tool: ScanResult['tool'],
+  given: readonly SarifScan[],
+  properties: Readonly<Record<string, unknown>>,
+): string {
+  const scans = given.map((scan) => ({ ...printable(scan), uri: fileUri(printable(scan.path)) }));
   const run = {
     tool: {
       driver: {
@@ -44,16 +79,19 @@ export function renderSarif(scan: ScanResult): string {
         }),
       },
     },
-    artifacts: [{ location: { uri }, hashes: { 'sha-256': model.sha256 } }],
-    invocations: [
-      {
-        executionSuccessful: verdict !== 'inconclusive',
-        startTimeUtc: result.timings.startedAt,
-        toolExecutionNotifications: notifications.map((text) => ({ level: 'warning', message: { text } })),
-      },
-    ],
-    results: result.findings.map((finding) => findingResult(result, finding, uri)),
-    properties: { verdict, reasons },
+    artifacts: scans.map(({ uri, sha256 }) => ({
+      location: { uri },
+      ...(sha256 !== undefined && { hashes: { 'sha-256': sha256 } }),
+    })),
+    invocations: scans.map(({ successful, startedAt, notifications }) => ({
+      executionSuccessful: successful,
+      startTimeUtc: startedAt,
+      toolExecutionNotifications: notifications.map(({ level, text }) => ({ level, message: { text } })),
+    })),
+    results: scans.flatMap(({ result, uri }, index) =>
+      (result?.findings ?? []).map((finding) => findingResult(result!, finding, { uri, index })),
+    ),
+    properties: printable(properties),
   };
   const log = {
     $schema: 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json',
@@ -66,7 +104,7 @@ export function renderSarif(scan: ScanResult): string {
 function findingResult(
   result: ScanResult,
   { label, level, reasons }: ScanResult['findings'][number],
-  uri: string,
+  artifactLocation: { readonly uri: string; readonly index: number },
 ) {
   const { name, l1, asr, anomalyIndex, pValue } = result.labels.find((found) => found.label === label)!;
   return {
@@ -74,7 +112,7 @@ function findingResult(
     ruleIndex: levels.indexOf(level),
     level: rules[level].level,
     message: { text: reasons.join(' ') },
-    locations: [{ physicalLocation: { artifactLocation: { uri, index: 0 } } }],
+    locations: [{ physicalLocation: { artifactLocation } }],
     // The same finding of the same model, whatever was run with.
     partialFingerprints: { 'modelLabel/v1': `${result.model.sha256}:${label}` },
     properties: { label, ...(name !== undefined && { name }), l1, asr, anomalyIndex, pValue },

@@ -1,9 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReportContent } from '../../src/report/html/content.ts';
 import { renderPage } from '../../src/report/html/page.tsx';
@@ -11,10 +10,10 @@ import { renderJson } from '../../src/report/json.ts';
 import { sampleReport, unfinishedReport } from '../report/html-sample.ts';
 import { sampleRepair } from '../report/repair-sample.ts';
 import { ordinaryNorms } from '../report/sample.ts';
+import { seriousViolations } from '../support/axe.ts';
 import { launchChromium, type OpenPage, openPage } from '../support/browser.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'nc-report-'));
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 let browser: Browser;
 beforeAll(async () => {
   browser = await launchChromium();
@@ -34,17 +33,6 @@ async function open(name: string, content: ReportContent): Promise<OpenPage & { 
 function expectQuiet({ problems, requests }: OpenPage): void {
   expect(problems).toEqual([]);
   expect(requests.filter((url) => !url.startsWith('data:'))).toHaveLength(1);
-}
-
-/** What axe-core finds serious, with everything that can be opened open. */
-async function seriousViolations(page: Page): Promise<string[]> {
-  await page.evaluate(`document.querySelectorAll('details').forEach((d) => { d.open = true; })`);
-  await page.addStyleTag({ content: '.gallery li { content-visibility: visible !important }' });
-  await page.evaluate(axe);
-  return page.evaluate<string[]>(`axe.run().then(({ violations }) =>
-    violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html.slice(0, 200))))`);
 }
 
 describe('a report', () => {

@@ -1,11 +1,10 @@
-/** A report as one HTML file that asks nothing of the network. */
+/** A report as one HTML file. */
 
-import { renderToString } from 'preact-render-to-string';
 import { printable } from '../printable.ts';
 import type { ReportContent } from './content.ts';
+import { Raw, renderDocument } from './document.tsx';
 import { Section } from './parts.tsx';
 import { Report } from './report.tsx';
-import { style } from './style.ts';
 import { verdictText } from './verdict-text.ts';
 
 /** The only script of the page: offers the embedded result as the file scan.json. */
@@ -26,42 +25,22 @@ button.addEventListener('click', () => {
 /** SHA-256 of {@link downloadScript}: no other script runs, whatever the names of classes hold. */
 export const downloadScriptHash = 'ba8TS6FSTcaZtcObkThh3UPmVrglQI1icyATOX8MjX8=';
 
-const policy = [
-  "default-src 'none'",
-  'img-src data:',
-  "style-src 'unsafe-inline'",
-  `script-src 'sha256-${downloadScriptHash}'`,
-  "base-uri 'none'",
-  "form-action 'none'",
-].join('; ');
-
 /** The file `report.html`. */
-export const renderPage = (content: ReportContent): string =>
-  `<!doctype html>\n${renderToString(<Page content={content} />)}\n`;
-
-function Page({ content }: { readonly content: ReportContent }) {
+export function renderPage(content: ReportContent): string {
   const { result, run } = content;
   const { title } = verdictText(content);
   const subject = printable(run.model.name ?? run.model.sha256.slice(0, 12));
-  return (
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta http-equiv="Content-Security-Policy" content={policy} />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <meta name="referrer" content="no-referrer" />
-        <title>{`${title}: ${subject} (neural-cleanse)`}</title>
-        <link rel="icon" href="data:," />
-        <Raw element="style" text={style} />
-      </head>
-      <body>
+  return renderDocument({
+    title: `${title}: ${subject} (neural-cleanse)`,
+    scriptHash: downloadScriptHash,
+    children: (
+      <>
         <Report content={content} actions={result && <Download />} />
         {result && <Raw element="script" id="scan" type="application/json" text={scriptJson(result)} />}
         {result && <Raw element="script" text={downloadScript} />}
-      </body>
-    </html>
-  );
+      </>
+    ),
+  });
 }
 
 const Download = () => (
@@ -72,20 +51,6 @@ const Download = () => (
     </button>
   </Section>
 );
-
-/** An element whose text is no HTML, and cannot end it. */
-function Raw({
-  element: Element,
-  text,
-  ...attributes
-}: {
-  readonly element: 'style' | 'script';
-  readonly text: string;
-  readonly id?: string;
-  readonly type?: string;
-}) {
-  return <Element {...attributes} dangerouslySetInnerHTML={{ __html: text }} />;
-}
 
 /** JSON that cannot end the script element that holds it, nor open a comment in it. */
 const scriptJson = (value: unknown): string => JSON.stringify(value).replaceAll('<', '\\u003c');

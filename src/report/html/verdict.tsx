@@ -10,7 +10,7 @@ import { Command, Section } from './parts.tsx';
 import { verdictText } from './verdict-text.ts';
 
 /** Shapes beside the colours. */
-const marks = {
+export const marks = {
   backdoored: '▲',
   suspicious: '◆',
   'no-patch-backdoor-found': '●',
