@@ -8,6 +8,7 @@ import { exitCodes } from './exit-codes.ts';
 import { filterCommand } from './filter.ts';
 import { injectCommand } from './inject.ts';
 import { inspectCommand } from './inspect.ts';
+import { marginsCommand } from './margins.ts';
 import { mitigateCommand } from './mitigate.ts';
 import { outliersCommand } from './outliers.ts';
 import { fail } from './output.ts';
@@ -17,6 +18,7 @@ import { scanCommand } from './scan.ts';
 import { uiCommand } from './ui.ts';
 import { unlearnCommand } from './unlearn.ts';
 import { version } from './version.ts';
+import { workerCommand } from './worker.ts';
 
 const program = new Command('neural-cleanse')
   .description('Vets image classifiers for patch backdoors.')
@@ -26,6 +28,7 @@ const program = new Command('neural-cleanse')
 
 scanCommand(program);
 outliersCommand(program);
+marginsCommand(program);
 inspectCommand(program);
 convertCommand(program);
 reportCommand(program);
@@ -36,6 +39,7 @@ mitigateCommand(program);
 filterCommand(program);
 pruneCommand(program);
 uiCommand(program);
+workerCommand(program);
 
 // A reader such as `head` may close the pipe early.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
