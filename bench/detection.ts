@@ -1,7 +1,7 @@
 /**
  * Scans the zoo and tables what is found, by attack, on the half of the models that no setting was chosen by.
  *
- *   npm run bench:detection -- [--zoo DIR] [--gtsrb gtsrb.h5] [--cifar10 cifar10.h5] [--preset fast|paper] [--only WORD] [--threads N] [--out FILE.json]
+ *   npm run bench:detection -- [--zoo DIR] [--gtsrb gtsrb.h5] [--cifar10 cifar10.h5] [--preset fast|paper] [--only WORD] [--half judging|tuning] [--threads N] [--out FILE.json]
  *
  * The scan is the command line's, with its own thresholds, on test images; it sees only model and images. Truth is read
  * afterwards. Beside the verdicts stands what a threshold on the model's p-value would say that lets pass 95 % of the clean models
@@ -18,6 +18,7 @@ import { targetOf } from '../src/attack/policy.ts';
 import { parseTruth } from '../src/attack/truth.ts';
 import type { Rate } from '../src/attack/wilson.ts';
 import { type ScanResult, scanResult } from '../src/report/result.ts';
+import { gradientStepsOf } from './gradient-steps.ts';
 import { mnistFolder } from './mnist.ts';
 import { accused, areaUnderRoc, hits, type Judged, thresholdAt } from './zoo/measures.ts';
 import type { ZooData, ZooModel } from './zoo/models.ts';
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     cifar10: { type: 'string' },
     preset: { type: 'string', default: 'fast' },
     only: { type: 'string', default: '' },
+    half: { type: 'string' },
     threads: { type: 'string', default: '2' },
     out: { type: 'string' },
   },
@@ -43,7 +45,12 @@ type Entry = Omit<ZooModel, 'options'> & { readonly model: string; readonly plan
 type Row = Judged & Pick<Entry, 'half' | 'patch' | 'data' | 'network'>;
 
 const entries = (JSON.parse(readFileSync(join(zoo, 'zoo.json'), 'utf8')) as Entry[]).filter(
-  ({ id, planted, data }) => planted && id.includes(values.only) && paths[data] !== undefined,
+  ({ id, planted, data, half, attack }) =>
+    planted &&
+    id.includes(values.only) &&
+    paths[data] !== undefined &&
+    // The clean models of the other half set the threshold.
+    (values.half === undefined || half === values.half || attack === 'clean'),
 );
 const rows: Row[] = [];
 for (const [i, entry] of entries.entries()) {
@@ -56,8 +63,12 @@ for (const [i, entry] of entries.entries()) {
 print();
 if (values.out) writeFileSync(values.out, `${JSON.stringify({ preset, threads, rows }, undefined, 2)}\n`);
 
+function runOf(id: string): string {
+  return join(zoo, `runs-${preset}`, id);
+}
+
 function scan({ id, model, data }: Entry): ScanResult {
-  const run = join(zoo, `runs-${preset}`, id);
+  const run = runOf(id);
   const file = join(run, 'scan.json');
   if (!existsSync(file)) {
     const main = join(import.meta.dirname, '../dist/cli/main.js');
@@ -102,7 +113,7 @@ function judge({ id, attack, half, patch, data, network }: Entry, result: ScanRe
     verdict: result.verdict,
     flagged: result.outliers?.flagged ?? [],
     first: bySize[0]?.anomalyIndex === null ? undefined : bySize[0]?.label,
-    gradientSteps: result.labels.reduce((sum, label) => sum + label.gradientSteps, 0),
+    gradientSteps: result.labels.length > 0 ? gradientStepsOf(runOf(id)) : 0,
     seconds: result.timings.seconds,
   };
 }

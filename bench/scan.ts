@@ -18,6 +18,7 @@ import { parseNpy } from '../src/data/npy.ts';
 import type { Tensor } from '../src/onnx/tensor.ts';
 import type { ScanResult } from '../src/report/result.ts';
 import { massInside, type PatchBox } from '../src/triggers/trigger.ts';
+import { gradientStepsOf } from './gradient-steps.ts';
 
 interface Entry {
   readonly model: string;
@@ -101,14 +102,6 @@ async function scan(entry: Entry) {
   return { entry, runFolder, peak, result: JSON.parse(readFileSync(file, 'utf8')) as ScanResult };
 }
 
-/** Of all inversions, also of starts that do not count. */
-const allGradientSteps = (runFolder: string): number =>
-  readFileSync(join(runFolder, 'labels.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => (JSON.parse(line) as { gradientSteps?: number }).gradientSteps ?? 0)
-    .reduce((sum, steps) => sum + steps, 0);
-
 /** What concerns the label to watch: the target, or the one with the largest index. */
 function row({ entry, runFolder, peak, result }: Awaited<ReturnType<typeof scan>>) {
   const worst = result.labels.reduce((a, l) => ((l.anomalyIndex ?? -9) > (a.anomalyIndex ?? -9) ? l : a));
@@ -133,7 +126,7 @@ function row({ entry, runFolder, peak, result }: Awaited<ReturnType<typeof scan>
     asr: worst.asr,
     corner,
     labels: result.labels.length,
-    gradientSteps: allGradientSteps(runFolder),
+    gradientSteps: gradientStepsOf(runFolder),
     seconds: result.timings.seconds,
     runtimeShare: result.timings.runtimeShare,
     peakMB: peak / 1e6,

