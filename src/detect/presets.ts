@@ -86,6 +86,6 @@ export const presets: Readonly<Record<PresetName, InversionSettings>> = {
     judge: 'frozen',
     probes: { count: 3, steps: 12 },
     starts: 1,
-    screening: { leastLabels: 17, probes: 3, steps: 12, references: 10, finishSteps: 120 },
+    screening: { leastLabels: 100, probes: 3, steps: 12, references: 24, finishSteps: 120 },
   },
 };

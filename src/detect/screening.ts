@@ -17,7 +17,10 @@ import { randomStream } from '../random.ts';
 import type { LabelNorm } from './outliers.ts';
 
 export interface Screening {
-  /** Fewer labels are all inverted to the end: a reference needs a dozen of them anyway. */
+  /**
+   * Fewer labels are all inverted to the end. The spread of norms has to be measured on two dozen of them anyway: with ten
+   * references, the index of a clean GTSRB network rose from 2.6 to 4.8.
+   */
   readonly leastLabels: number;
   /** Starting points of each label. */
   readonly probes: number;

@@ -9,11 +9,14 @@ it('what was asked for wrongly is told from what the model and the data do not a
   expect(codesWith(exitCodes.usage)).toEqual([
     'PREPROCESS_INVALID',
     'DATA_SPEC_INVALID',
+    'BUDGET_TOO_SMALL',
     'SETTING_INVALID',
     'TRIGGER_UNKNOWN',
     'TRIGGERS_EQUAL',
     'RATIO_INVALID',
     'CONFIG_INVALID',
+    'QUEUE_URL_INVALID',
+    'STORE_INVALID',
     'USAGE',
   ]);
   // Whether a target is a class depends on the model.

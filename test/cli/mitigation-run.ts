@@ -39,7 +39,7 @@ export async function scannedFolder(): Promise<MitigationFolder> {
   saveArrays(join(path, 'unlabelled'), array(240));
   saveArrays(join(path, 'few'), array(8), classes(8));
   const scan =
-    'scan model.onnx --data images --preprocess unit --provider cpu --threads 2 --fail-on never --out run';
+    'scan model.onnx --data images --preprocess unit --provider cpu --threads 2 --steps 150 --fail-on never --out run';
   const { code, stderr } = await run(...scan.split(' '));
   // Four labels are too few to compare: the scan is inconclusive, and flags nothing.
   if (code !== 2) throw new Error(`The scan ended with ${code}:\n${stderr}`);

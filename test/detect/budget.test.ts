@@ -7,8 +7,8 @@ import { settingsFrom } from '../../src/detect/settings.ts';
 describe('the steps of a scan', () => {
   it('are a twentieth of what the original takes for a label, and fewer where there are many labels', () => {
     expect(plannedSteps(presets.fast, 10)).toBe(1140);
-    expect(plannedSteps(presets.fast, 43)).toBe(43 * 36 + 17 * 120);
-    expect(plannedSteps(presets.fast, 1000)).toBe(1000 * 36 + 42 * 120);
+    expect(plannedSteps(presets.fast, 43)).toBe(43 * 114);
+    expect(plannedSteps(presets.fast, 1000)).toBe(1000 * 36 + 56 * 120);
     expect(plannedSteps({ ...presets.fast, starts: 3 }, 43)).toBe(3 * 43 * 114);
     expect(plannedSteps(settingsFrom({ preset: 'paper', samples: 1000 }), 10)).toBe(10 * 31 * 1000);
     expect(plannedSteps(settingsFrom({ preset: 'fast', samples: 1000, steps: 8 }), 10)).toBe(10 * 3 * 8);
