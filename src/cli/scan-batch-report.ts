@@ -1,6 +1,5 @@
 /** The result of a batch, from what became of its models. */
 
-import { settingsJson } from '../report/build-result.ts';
 import { exitCodeOf as exitCodeOfVerdict, type FailOn } from '../detect/verdict.ts';
 import {
   type BatchConfig,
@@ -9,6 +8,7 @@ import {
   batchSchemaVersion,
   compareRisk,
 } from '../report/batch-result.ts';
+import { settingsJson } from '../report/build-result.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { worstExitCode } from './scan-batch-exit-code.ts';
 import type { ScanSetup } from './scan-model.ts';

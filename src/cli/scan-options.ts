@@ -39,7 +39,10 @@ export const addScanOptions = (command: Command): Command =>
     )
     .option('--labels <list>', 'labels to scan, e.g. 0,3,7-9; all by default', labelsOption)
     .option('--first-label <n>', 'label to begin with', wholeNumber('--first-label', 0))
-    .option('--out <dir>', 'run folder, runs/MODEL-HASH-SEED by default; of several models the folder of the batch, runs/batch-HASH-SEED')
+    .option(
+      '--out <dir>',
+      'run folder, runs/MODEL-HASH-SEED by default; of several models the folder of the batch, runs/batch-HASH-SEED',
+    )
     .option(
       '--budget <n>',
       'most gradient steps of the scan; it then takes fewer starting points, and fewer steps of each',

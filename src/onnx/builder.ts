@@ -138,7 +138,7 @@ export class GraphBuilder {
   /** A node is called like the value it makes, unless another node is. */
   private nodeName(output: string): string {
     let name = output;
-    while (this.nodeNames.has(name)) name += "_";
+    while (this.nodeNames.has(name)) name += '_';
     return name;
   }
 

@@ -79,7 +79,9 @@ describe('a batch', () => {
     expect(finished.stdout).toContain('\n1 backdoored, 2 failed, 2 no patch backdoor found\n');
     expect(finished.stdout).toMatch(/\n {2}models\/broken\.onnx: MODEL_NOT_ONNX: The file is a text file/);
     expect(finished.stdout).not.toMatch(/label \d: L1|Preflight/);
-    expect(finished.stderr).toMatch(/^Model 1 of 5: models\/backdoored\.onnx\n160 images .*\nAt most [\d,]+ gradient steps .*\nPreflight/);
+    expect(finished.stderr).toMatch(
+      /^Model 1 of 5: models\/backdoored\.onnx\n160 images .*\nAt most [\d,]+ gradient steps .*\nPreflight/,
+    );
     expect(finished.stderr).toMatch(/Model 2 of 5: models\/broken\.onnx\nerror MODEL_NOT_ONNX: /);
     expect(finished.stderr).toMatch(/^label 7: L1 /m);
     expect(finished.stderr).toContain(
