@@ -245,17 +245,19 @@ describe('the sample, scanned in the tab', () => {
     expect(await page.locator('.running-labels .value').allTextContents()).toEqual(before);
     await open.button('Continue').click();
     await open.heading('Scanning').waitFor();
+    // On a busy machine the labels would otherwise be finished before the page is gone.
+    await open.button('Pause').click();
 
     await page.reload();
     await open.heading('Unfinished scan').waitFor();
     expect(await page.locator('#kept').textContent()).toMatch(
-      /digits\.onnx, started .*: [23] of 8 labels finished\./,
+      /digits\.onnx, started .*: [2-6] of 8 labels finished\./,
     );
     await open.button('See what there is').click();
     await page.locator('h1', { hasText: 'Unfinished' }).waitFor();
     await open.button('New scan').click();
     await open.button('Go on').click();
-    await page.getByText(/^[3-6] of 8 labels$/).waitFor({ timeout: 90_000 });
+    await page.getByText(/^[3-7] of 8 labels$/).waitFor({ timeout: 90_000 });
 
     await open.button('Pause').click();
     await open.heading('Paused').waitFor();
