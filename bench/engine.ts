@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { openModel } from '../src/data/model-file.ts';
+import { median } from '../src/detect/statistics.ts';
 import { prepareClassifier } from '../src/model/classifier.ts';
 import { compileGradient } from '../src/model/compile.ts';
 import { batchDims } from '../src/model/image-input.ts';
@@ -75,7 +76,6 @@ class Torch {
   }
 }
 
-const median = (list: readonly number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1]!;
 const ratioOf = (a: readonly number[], b: readonly number[]): number => median(a.map((v, i) => v / b[i]!));
 
 async function timed(run: () => Promise<unknown>): Promise<number> {

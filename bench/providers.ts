@@ -24,6 +24,7 @@ import {
   updatedName,
 } from '../src/detect/inversion-graph.ts';
 import { presets } from '../src/detect/presets.ts';
+import { median } from '../src/detect/statistics.ts';
 import { type Classifier, prepareClassifier } from '../src/model/classifier.ts';
 import { float32, sizeOf, type Tensor } from '../src/onnx/tensor.ts';
 import { nodeRuntime } from '../src/runtime/node.ts';
@@ -47,8 +48,6 @@ if (models.length === 0) {
 }
 const batch = Number(values.batch);
 const rounds = Number(values.rounds);
-
-const median = (list: readonly number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1]!;
 
 const providers: Provider[] = [];
 for (const provider of ['cpu', 'cuda', 'webgpu'] as const) {

@@ -20,6 +20,7 @@ import { gradientName } from '../src/autodiff/gradient.ts';
 import { requireClasses } from '../src/data/dataset.ts';
 import { openDataset } from '../src/data/files.ts';
 import { preprocessPresets } from '../src/data/preprocess.ts';
+import { median } from '../src/detect/statistics.ts';
 import { GraphBuilder } from '../src/onnx/builder.ts';
 import { type Graph, prune } from '../src/onnx/graph.ts';
 import { float32 } from '../src/onnx/tensor.ts';
@@ -76,8 +77,6 @@ class Torch {
     this.child.stdin.end('quit\n');
   }
 }
-
-const median = (list: readonly number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1]!;
 
 /** The step up to the gradients, each of which is summed so that it need not be copied. */
 function upToGradients(graph: Graph, weights: readonly string[]): Graph {

@@ -18,7 +18,7 @@ import { restoreTrigger } from '../triggers/render.ts';
 import type { ModelData } from './mitigation-inputs.ts';
 import { note } from './output.ts';
 import { runScan } from './run-scan.ts';
-import { version, versions } from './version.ts';
+import { platform, version, versions } from './version.ts';
 
 /** What a repair asks of a scan whose triggers lie in a folder. */
 export const scanOf = (result: ScanResult, folder: string): ReportedScan => ({
@@ -105,7 +105,7 @@ export async function scanRound(
       model: opened.path,
       runFolder: folder,
       threads: options.threads,
-      platform: `${process.platform} ${process.arch}`,
+      platform,
       notices: [],
     },
   });

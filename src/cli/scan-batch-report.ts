@@ -12,7 +12,7 @@ import { settingsJson } from '../report/build-result.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { worstExitCode } from './scan-batch-exit-code.ts';
 import type { ScanSetup } from './scan-model.ts';
-import { version, versions } from './version.ts';
+import { platform, version, versions } from './version.ts';
 
 /** What all scans of a batch have in common: a batch is resumed only with the same. */
 export function batchConfig({ options, settings, provider }: ScanSetup): BatchConfig {
@@ -57,7 +57,7 @@ export function batchOf(
       command: [...command],
       folder,
       threads: options.threads,
-      platform: `${process.platform} ${process.arch}`,
+      platform,
       notices: provider.notice === undefined ? [] : [provider.notice],
     },
   };

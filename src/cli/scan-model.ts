@@ -19,7 +19,7 @@ import { openModelImages } from './model-images.ts';
 import { note } from './output.ts';
 import type { ScanJob } from './run-scan.ts';
 import type { ScanOptions } from './scan-options.ts';
-import { version, versions } from './version.ts';
+import { platform, version, versions } from './version.ts';
 
 /** What all models that are scanned by one command have in common. */
 export interface ScanSetup {
@@ -137,7 +137,7 @@ export const scanJob = (
     model: path,
     runFolder: folder,
     threads: options.threads,
-    platform: `${process.platform} ${process.arch}`,
+    platform,
     notices: notice === undefined ? [] : [notice],
   },
   openPool,

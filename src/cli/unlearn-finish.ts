@@ -26,7 +26,7 @@ import { note, printReport } from './output.ts';
 import { checkDistinct, stemOf } from './output-paths.ts';
 import { knownGoals, type UnlearnOptions } from './unlearn-options.ts';
 import { runControl } from './unlearn-training.ts';
-import { version, versions } from './version.ts';
+import { platform, version, versions } from './version.ts';
 
 export interface RepairPaths {
   readonly model: string;
@@ -120,7 +120,7 @@ export async function finishRepair(
       environment: {
         command: process.argv.slice(2),
         threads: options.threads,
-        platform: `${process.platform} ${process.arch}`,
+        platform,
       },
     },
     outcome,

@@ -9,4 +9,7 @@ const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.me
 
 export const { version } = manifest;
 
+/** Of the machine. */
+export const platform = `${process.platform} ${process.arch}`;
+
 export const versions = { node: process.versions.node, onnxruntime: env.versions.common };

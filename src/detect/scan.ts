@@ -8,7 +8,7 @@ import type { Inversion, InversionProgress, InvertRequest, Stage } from './inver
 import { type InversionShared, invertTask } from './invert-task.ts';
 import { findOutliers, type LabelNorm, type Outliers } from './outliers.ts';
 import type { PreflightReport } from './preflight.ts';
-import { estimateNorms, referenceLabels, type Screening, screens, suspectLabels } from './screening.ts';
+import { estimateNorms, referenceLabels, type Screening, screeningOf, suspectLabels } from './screening.ts';
 import { splitSamples } from './split.ts';
 import { type Conclusion, decideVerdict, type VerdictLevels } from './verdict.ts';
 
@@ -125,8 +125,9 @@ export async function scanLabels(
     return inversions;
   };
 
-  const { inversions, norms } = await (screens({ ...request, labels: request.labels.length })
-    ? screenLabels(runAll, request, request.screening!)
+  const screening = screeningOf({ ...request, labels: request.labels.length });
+  const { inversions, norms } = await (screening
+    ? screenLabels(runAll, request, screening)
     : invertAll(runAll, request));
   if (all.length === 0 && failed[0]) throw failed[0].error;
   const outliers = findOutliers(norms);

@@ -46,13 +46,15 @@ interface LabelPlan {
   readonly labels: number;
 }
 
-/** Whether labels are screened. Several starts are asked for by those who want every label in full. */
-export const screens = ({ screening, starts, labels }: LabelPlan): boolean =>
-  screening !== null && starts === 1 && labels >= screening.leastLabels;
+/** The screening, if labels are screened. Several starts are asked for by those who want every label in full. */
+export const screeningOf = ({ screening, starts, labels }: LabelPlan): Screening | undefined =>
+  screening !== null && starts === 1 && labels >= screening.leastLabels ? screening : undefined;
 
 /** How many inversions a scan makes; labels flagged by an estimate add some. */
-export const plannedInversions = (plan: LabelPlan): number =>
-  screens(plan) ? screenedInversions(plan.labels, plan.screening!) : plan.labels * plan.starts;
+export function plannedInversions(plan: LabelPlan): number {
+  const screening = screeningOf(plan);
+  return screening ? screenedInversions(plan.labels, screening) : plan.labels * plan.starts;
+}
 
 /** Inversions that a screening of so many labels makes, short ones and such to the end; a label flagged by an estimate adds one. */
 export const screenedInversions = (labels: number, { references }: Screening): number =>

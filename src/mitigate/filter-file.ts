@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { Preprocess } from '../data/preprocess.ts';
+import { preprocessSchema } from '../data/preprocess-schema.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import type { Filter } from './filter.ts';
 
@@ -33,13 +34,7 @@ export const filterFile = z
       sha256,
       output: z.string().describe('Which output holds the class scores.'),
     }),
-    preprocess: z.strictObject({
-      name: z.string(),
-      range: z.number(),
-      mean: z.array(z.number()),
-      std: z.array(z.number()),
-      order: z.enum(['rgb', 'bgr']),
-    }),
+    preprocess: preprocessSchema,
     layer: z.strictObject({
       name: z.string().describe('How it was asked for.'),
       tensor: z.string().describe('Name of its value in the model.'),

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { imageSet } from '../data/dataset.ts';
 import { parseNpy, writeNpy } from '../data/npy.ts';
+import { preprocessSchema } from '../data/preprocess-schema.ts';
 import type { InversionShared } from '../detect/invert-task.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import { canonicalModel } from '../onnx/model.ts';
@@ -44,13 +45,7 @@ const manifest = z.strictObject({
     range: z.union([z.tuple([z.literal(0), z.literal(255)]), z.tuple([z.literal(0), z.literal(1)])]),
     classes: size.exactOptional(),
   }),
-  preprocess: z.strictObject({
-    name: z.string(),
-    range: z.number(),
-    mean: z.array(z.number()),
-    std: z.array(z.number()),
-    order: z.enum(['rgb', 'bgr']),
-  }),
+  preprocess: preprocessSchema,
   settings: inversionSettings,
   seed: z.number().int(),
   previews: z.boolean().exactOptional(),

@@ -6,6 +6,7 @@
 
 import { z } from 'zod';
 import { modelFormats } from '../data/model-format.ts';
+import { preprocessSchema } from '../data/preprocess-schema.ts';
 import { presetNames } from '../detect/presets.ts';
 import { verdicts } from '../detect/verdict.ts';
 import { providers } from '../runtime/session.ts';
@@ -20,15 +21,9 @@ const pixels = z.number().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const sentences = z.array(z.string());
 
-const preprocess = z
-  .strictObject({
-    name: z.string(),
-    range: z.number(),
-    mean: z.array(z.number()),
-    std: z.array(z.number()),
-    order: z.enum(['rgb', 'bgr']),
-  })
-  .describe('A pixel v in [0, 255] becomes (v / 255 · range − mean) / std, with the channels in this order.');
+const preprocess = preprocessSchema.describe(
+  'A pixel v in [0, 255] becomes (v / 255 · range − mean) / std, with the channels in this order.',
+);
 
 const model = z.strictObject({
   name: z.string().describe('File name.'),

@@ -27,11 +27,13 @@ interface NativeOptions {
   readonly absent?: () => Promise<string | undefined>;
   /** What to do if a graph cannot be run on it. */
   readonly advice: string;
+  /** Called before a session is opened. */
+  readonly prepare?: () => void;
 }
 
-function nativeBackend(provider: Provider, { unsuited, absent, advice }: NativeOptions): Backend {
+function nativeBackend(provider: Provider, { unsuited, absent, advice, prepare }: NativeOptions): Backend {
   const create: Backend['create'] = async (model, options) => {
-    if (provider === 'cuda') keepFloat32();
+    prepare?.();
     return createOrtSession(await loadNative(), model, { ...options, provider });
   };
   return {
@@ -109,6 +111,7 @@ export const nodeRuntime = runtimeOver([
   nativeBackend('cuda', {
     unsuited: async () => (isThere(nvidiaDevices) ? undefined : 'There is no NVIDIA GPU here.'),
     absent: cudaAbsent,
+    prepare: keepFloat32,
     advice: 'Check that `nvidia-smi` works and that CUDA 12 and cuDNN 9 are installed.',
   }),
   nativeBackend('webgpu', {

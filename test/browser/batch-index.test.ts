@@ -8,7 +8,7 @@ import { renderBatch } from '../../src/report/batch-formats.ts';
 import { renderPage } from '../../src/report/html/page.tsx';
 import { sampleBatch } from '../report/batch-sample.ts';
 import { sampleReport } from '../report/html-sample.ts';
-import { seriousViolations } from '../support/axe.ts';
+import { seriousViolations, views } from '../support/axe.ts';
 import { launchChromium, openPage } from '../support/browser.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'nc-batch-'));
@@ -26,12 +26,6 @@ afterAll(async () => {
 });
 
 describe('the index of a batch', () => {
-  const views = [
-    { width: 1280, height: 800, colorScheme: 'light' },
-    { width: 1280, height: 800, colorScheme: 'dark' },
-    { width: 390, height: 844, colorScheme: 'light' },
-    { width: 390, height: 844, colorScheme: 'dark' },
-  ] as const;
   it.each(views)(
     'is accessible at a width of $width pixels, $colorScheme, and asks nothing of the network',
     async ({ colorScheme, ...size }) => {

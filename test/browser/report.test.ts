@@ -10,7 +10,7 @@ import { renderJson } from '../../src/report/json.ts';
 import { sampleReport, unfinishedReport } from '../report/html-sample.ts';
 import { sampleRepair } from '../report/repair-sample.ts';
 import { ordinaryNorms } from '../report/sample.ts';
-import { seriousViolations } from '../support/axe.ts';
+import { seriousViolations, views } from '../support/axe.ts';
 import { launchChromium, type OpenPage, openPage } from '../support/browser.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'nc-report-'));
@@ -36,12 +36,6 @@ function expectQuiet({ problems, requests }: OpenPage): void {
 }
 
 describe('a report', () => {
-  const views = [
-    { width: 1280, height: 800, colorScheme: 'light' },
-    { width: 1280, height: 800, colorScheme: 'dark' },
-    { width: 390, height: 844, colorScheme: 'light' },
-    { width: 390, height: 844, colorScheme: 'dark' },
-  ] as const;
   it.each(views)(
     'is accessible at a width of $width pixels, $colorScheme',
     async ({ colorScheme, ...size }) => {

@@ -2,6 +2,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type ImageSet, imageSet } from '../../src/data/dataset.ts';
 import { saveModel } from '../../src/data/model-file.ts';
 import { writeNpy } from '../../src/data/npy.ts';
 import { GraphBuilder } from '../../src/onnx/builder.ts';
@@ -80,6 +81,21 @@ export function cornerImages(count = 160, seed = 1): CornerImages {
     images: { dtype: 'uint8', dims: [count, side, side], data: images },
     labels: { dtype: 'uint8', dims: [count], data: labels },
   };
+}
+
+/** {@link cornerImages}, opened. */
+export function cornerImageSet(): ImageSet {
+  const { images, labels } = cornerImages();
+  return imageSet({
+    images: images.data,
+    height: side,
+    width: side,
+    channels: 1,
+    range: [0, 255],
+    labels: Int32Array.from(labels.data),
+    classes,
+    source: 'corner images',
+  });
 }
 
 /** Writes x.npy and, if there are labels, y.npy into a new folder. */

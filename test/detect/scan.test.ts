@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { imageSet } from '../../src/data/dataset.ts';
 import { preprocessPresets } from '../../src/data/preprocess.ts';
 import type { Inversion } from '../../src/detect/invert.ts';
 import type { InversionShared } from '../../src/detect/invert-task.ts';
@@ -11,19 +10,9 @@ import { prepareClassifier } from '../../src/model/classifier.ts';
 import { createInlinePool } from '../../src/runtime/inline-pool.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import type { Pool } from '../../src/runtime/task.ts';
-import { classes, cornerImages, cornerModel, target } from '../cli/corner-model.ts';
+import { classes, cornerImageSet, cornerModel, target } from '../cli/corner-model.ts';
 
-const { images: pixels, labels } = cornerImages();
-const images = imageSet({
-  images: pixels.data,
-  height: 8,
-  width: 8,
-  channels: 1,
-  range: [0, 255],
-  labels: Int32Array.from(labels.data),
-  classes,
-  source: 'corner images',
-});
+const images = cornerImageSet();
 const chosen = {
   preprocess: preprocessPresets.unit,
   accuracy: 1,

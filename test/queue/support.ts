@@ -3,7 +3,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { imageSet } from '../../src/data/dataset.ts';
 import { preprocessPresets } from '../../src/data/preprocess.ts';
 import type { Inversion, InversionProgress } from '../../src/detect/invert.ts';
 import { type InversionShared, invertTask } from '../../src/detect/invert-task.ts';
@@ -14,7 +13,7 @@ import type { QueuePoolOptions } from '../../src/queue/queue-pool.ts';
 import type { QueueWorkerOptions } from '../../src/queue/worker.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import type { Pool, TaskOptions } from '../../src/runtime/task.ts';
-import { classes, cornerImages, cornerModel } from '../cli/corner-model.ts';
+import { cornerImageSet, cornerModel } from '../cli/corner-model.ts';
 
 export const prefix = 'test';
 
@@ -29,19 +28,9 @@ export const settingsOf = (steps: number): InversionSettings => ({
 
 /** Inputs of inversions that take some hundredths of a second for 20 steps. */
 export async function cornerInputs({ steps = 20, seed = 0 } = {}): Promise<InversionShared> {
-  const { images, labels } = cornerImages();
   return {
     classifier: await prepareClassifier(nodeRuntime, cornerModel()),
-    images: imageSet({
-      images: images.data,
-      height: 8,
-      width: 8,
-      channels: 1,
-      range: [0, 255],
-      labels: Int32Array.from(labels.data),
-      classes,
-      source: 'corner images',
-    }),
+    images: cornerImageSet(),
     preprocess: preprocessPresets.unit,
     settings: settingsOf(steps),
     seed,

@@ -6,6 +6,14 @@ import type { Page } from 'playwright-core';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
+/** A desktop and a phone, by day and by night. */
+export const views = [
+  { width: 1280, height: 800, colorScheme: 'light' },
+  { width: 1280, height: 800, colorScheme: 'dark' },
+  { width: 390, height: 844, colorScheme: 'light' },
+  { width: 390, height: 844, colorScheme: 'dark' },
+] as const;
+
 /** What axe-core finds serious, with everything that can be opened open. */
 export async function seriousViolations(page: Page): Promise<string[]> {
   await page.evaluate(`document.querySelectorAll('details').forEach((d) => { d.open = true; })`);
