@@ -2,23 +2,23 @@
 
 import { NeuralCleanseError } from '../errors.ts';
 import type { InversionSettings } from './presets.ts';
-import { type Screening, screenedInversions, screens } from './screening.ts';
+import { createSchedule } from './schedule.ts';
+import { type Screening, screenedInversions, screeningOf } from './screening.ts';
 
 /** Fewer steps leave masks that say nothing. */
 const fewestSteps = 40;
 
-/** The original's loop makes so many steps unless it is told otherwise. */
-const originalSteps = 1000;
-
-const stepsOf = ({ schedule }: InversionSettings): number => schedule.steps ?? originalSteps;
+const stepsOf = ({ schedule }: InversionSettings): number =>
+  schedule.kind === 'original' ? createSchedule(schedule).config.steps : schedule.steps;
 
 /**
  * The most gradient steps (mini-batches with an update) that a scan of so many labels makes. The loop of the original mostly stops
  * earlier; a label that a screening flags by an estimate adds its inversion.
  */
 export function plannedSteps(settings: InversionSettings, labels: number): number {
-  const { miniBatches, probes, starts, screening } = settings;
-  if (screens({ screening, starts, labels })) return screenedSteps(screening!, labels);
+  const { miniBatches, probes, starts } = settings;
+  const screening = screeningOf({ ...settings, labels });
+  if (screening) return screenedSteps(screening, labels);
   const steps = stepsOf(settings);
   return labels * starts * miniBatches * (steps + (probes.count - 1) * Math.min(probes.steps, steps));
 }
@@ -46,11 +46,12 @@ export function withinBudget(settings: InversionSettings, labels: number, budget
     probes: { ...settings.probes, count: 1 },
     screening: screening && { ...screening, probes: 1 },
   };
-  for (let steps = stepsOf(settings); steps >= fewestSteps; steps--) {
+  const fewest = Math.min(fewestSteps, stepsOf(settings));
+  for (let steps = stepsOf(settings); steps >= fewest; steps--) {
     const shorter = withSteps(lean, steps);
     if (plannedSteps(shorter, labels) <= budget) return shorter;
   }
-  const least = plannedSteps(withSteps(lean, fewestSteps), labels);
+  const least = plannedSteps(withSteps(lean, fewest), labels);
   throw new NeuralCleanseError(
     'BUDGET_TOO_SMALL',
     `${budget} gradient steps are too few for ${labels} labels.`,

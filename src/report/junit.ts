@@ -1,5 +1,6 @@
 /** The result as JUnit XML, which CI servers show: one test case a label, and one for the scan as a whole. */
 
+import { estimateMark } from './estimate-mark.ts';
 import { printable } from './printable.ts';
 import type { LabelResult, ScanResult } from './result.ts';
 
@@ -114,7 +115,7 @@ const labelText = ({ label, name }: LabelResult): string =>
 const figures = ({ status, l1, asr, anomalyIndex }: LabelResult): string =>
   status === 'censored'
     ? 'never reached the ASR threshold'
-    : `L1 ${l1.toFixed(2)} pixels, ASR ${asr.toFixed(3)}, anomaly index ${anomalyIndex?.toFixed(3) ?? 'unknown'}`;
+    : `L1 ${estimateMark({ status })}${l1.toFixed(2)} pixels, ASR ${asr.toFixed(3)}, anomaly index ${anomalyIndex?.toFixed(3) ?? 'unknown'}`;
 
 function caseElement({ name, seconds, outcome, type, lines }: TestCase): string {
   const details = type === undefined ? {} : { message: lines[0] ?? type, type };

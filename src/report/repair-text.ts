@@ -1,5 +1,6 @@
 /** What a repair has done to a model, as text. */
 
+import { estimateMark } from './estimate-mark.ts';
 import { rateText } from './evaluation-text.ts';
 import { printable } from './printable.ts';
 import type { RepairFigures, RepairReport, RepairRoundReport } from './repair.ts';
@@ -78,7 +79,7 @@ const inversionText = ({ inversions }: RepairReport): string[] => {
   const size = ({ status, l1, relative }: RepairReport['inversions'][number]['before']): string =>
     status === 'censored'
       ? 'no trigger found'
-      : `${l1.toFixed(1)} pixels${relative === null ? '' : ` (${relative.toFixed(2)} of the usual size)`}`;
+      : `${estimateMark({ status })}${l1.toFixed(1)} pixels${relative === null ? '' : ` (${relative.toFixed(2)} of the usual size)`}`;
   return [
     ...inversions.map(
       ({ label, before, after, remains }) =>

@@ -2,6 +2,7 @@
 
 import type { Verdict } from '../detect/verdict.ts';
 import { shellText } from './command-line.ts';
+import { estimateMark } from './estimate-mark.ts';
 import { nextStep } from './next-step.ts';
 import { printable } from './printable.ts';
 import type { LabelResult, ScanResult } from './result.ts';
@@ -86,11 +87,8 @@ function heading(result: ScanResult, width: number): string[] {
 
 type Column = (label: LabelResult) => string;
 
-/** Norms that a screening estimated are marked. */
-function normText({ l1, status }: LabelResult): string {
-  if (status === 'censored') return 'not reached';
-  return status === 'screened' ? `~${l1.toFixed(1)}` : l1.toFixed(1);
-}
+const normText = ({ l1, status }: LabelResult): string =>
+  status === 'censored' ? 'not reached' : `${estimateMark({ status })}${l1.toFixed(1)}`;
 
 const columns: readonly [title: string, cell: Column][] = [
   ['L1', normText],

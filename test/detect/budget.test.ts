@@ -14,6 +14,13 @@ describe('the steps of a scan', () => {
     expect(plannedSteps(settingsFrom({ preset: 'fast', samples: 1000, steps: 8 }), 10)).toBe(10 * 3 * 8);
   });
 
+  it('may be fewer than usual from the start, and the least is then told by those', () => {
+    const short = settingsFrom({ preset: 'fast', samples: 1000, steps: 20 });
+    expect(() => withinBudget(short, 10, 150)).toThrow(
+      expect.objectContaining({ code: 'BUDGET_TOO_SMALL', data: { budget: 150, least: 200 } }),
+    );
+  });
+
   it('keep within a budget, or the budget is refused with the least that would do', () => {
     fc.assert(
       fc.property(

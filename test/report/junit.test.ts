@@ -25,6 +25,17 @@ function suiteOf(xml: string): XmlElement {
 }
 
 describe('JUnit', () => {
+  it('marks a norm that a screening estimated', () => {
+    const result = sampleResult({ norms: [60, 64, 65, 70, 62, 58] });
+    const labels = result.labels.map((label) =>
+      label.label === 3 ? { ...label, status: 'screened' as const } : label,
+    );
+    const xml = renderJunit({ ...result, labels });
+    expect(xml).toContain('L1 ~70.00 pixels');
+    expect(xml.match(/L1 ~/g)).toHaveLength(1);
+    expect(xml).toContain('L1 60.00 pixels');
+  });
+
   it('has one case a label, and a failure for a flagged one', () => {
     const suite = suiteOf(renderJunit(sampleResult()));
     const cases = named(suite, 'testcase');

@@ -26,6 +26,16 @@ describe('the table of labels', () => {
     expect(text).not.toContain(' more label');
   });
 
+  it('marks the norms that a screening estimated, and counts them', () => {
+    const result = sampleResult({ norms: [60, 64, 65, 70, 62, 58] });
+    const labels = result.labels.map((label) =>
+      label.label === 3 ? { ...label, status: 'screened' as const } : label,
+    );
+    const text = renderText({ ...result, labels });
+    expect(rows(text).filter((row) => row.includes('~'))).toEqual([expect.stringMatching(/^ {2}3 +~70\.0 /)]);
+    expect(text.replace(/\s+/g, ' ')).toContain('~ 1 stopped early, and their norms estimated');
+  });
+
   it('draws bars in proportion to the masks', () => {
     const lengths = rows(renderText(sampleResult({ norms: [10, 40, 40, 40, 40, 20] }), { width: 80 })).map(
       (row) => [...(/[█▏▎▍▌▋▊▉]+$/.exec(row)?.[0] ?? '')].length,

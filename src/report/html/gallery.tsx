@@ -1,5 +1,6 @@
 /** All labels: their masks as pictures, and their figures as a table. */
 
+import { estimateMark } from '../estimate-mark.ts';
 import { fullGallery, type ReportLabel } from './content.ts';
 import { counted, duration, index, maskSize, percent, pixels, probability, whole } from './numbers.ts';
 import { Badge, LabelName, levelNames, Pixels, Table } from './parts.tsx';
@@ -59,7 +60,7 @@ export function LabelTable({ labels }: { readonly labels: readonly ReportLabel[]
           {
             title: 'L1, px',
             cell: ({ l1, status }) =>
-              status === 'censored' ? 'not reached' : `${status === 'screened' ? '~' : ''}${pixels(l1)}`,
+              status === 'censored' ? 'not reached' : `${estimateMark({ status })}${pixels(l1)}`,
             numeric: true,
           },
           { title: 'Index', cell: ({ anomalyIndex }) => index(anomalyIndex), numeric: true },

@@ -1,5 +1,6 @@
 /** What a repair has changed: the model before and after, and how it went. */
 
+import { estimateMark } from '../estimate-mark.ts';
 import type { RepairFigures, RepairReport, RepairRoundReport } from '../repair.ts';
 import { index, percent } from './numbers.ts';
 import { Table } from './parts.tsx';
@@ -81,7 +82,7 @@ const Inversions = ({ inversions }: { readonly inversions: readonly InversionPai
 const size = ({ status, l1, relative }: InversionPair['before']): string =>
   status === 'censored'
     ? 'no trigger found'
-    : `${l1.toFixed(1)}${relative === null ? '' : ` (${relative.toFixed(2)} of the usual)`}`;
+    : `${estimateMark({ status })}${l1.toFixed(1)}${relative === null ? '' : ` (${relative.toFixed(2)} of the usual)`}`;
 
 const Rounds = ({ rounds }: { readonly rounds: readonly RepairRoundReport[] }) => (
   <Table
