@@ -1,6 +1,6 @@
 /** Shows the screen that the session is at. */
 
-import { useEffect, useReducer } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useReducer } from 'preact/hooks';
 import { dropped, sorted } from './files/given.ts';
 import { PrepareScreen } from './screens/prepare.tsx';
 import { ReportScreen } from './screens/report.tsx';
@@ -9,7 +9,8 @@ import type { Session } from './session.ts';
 
 export function App({ session }: { readonly session: Session }) {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
-  useEffect(() => {
+  // Before anything else can change the session: effects after painting would miss what comes first.
+  useLayoutEffect(() => {
     let awaited = false;
     // Several changes a frame are drawn once; a hidden page draws when it is seen again.
     return session.subscribe(() => {

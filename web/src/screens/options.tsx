@@ -1,7 +1,7 @@
 /** Options of a scan; the defaults suit most. */
 
 import type { ComponentChildren } from 'preact';
-import { useId } from 'preact/hooks';
+import { useId, useState } from 'preact/hooks';
 import { presetNames } from '../../../src/detect/presets.ts';
 import type { CheckOptions, ScanOptions } from '../scan/protocol.ts';
 import type { Session } from '../session.ts';
@@ -134,7 +134,7 @@ function Field({
   );
 }
 
-const Text = ({
+function Text({
   label,
   note,
   value,
@@ -144,24 +144,30 @@ const Text = ({
   readonly note: string;
   readonly value: string;
   readonly onChange: (value: string) => void;
-}) => (
-  <Field label={label} note={note}>
-    {(id, noteId) => (
-      <input
-        id={id}
-        type="text"
-        autocomplete="off"
-        spellcheck={false}
-        aria-describedby={noteId}
-        value={value}
-        onChange={({ currentTarget }) => onChange(currentTarget.value)}
-      />
-    )}
-  </Field>
-);
+}) {
+  const typing = useTyping(value);
+  return (
+    <Field label={label} note={note}>
+      {(id, noteId) => (
+        <input
+          id={id}
+          type="text"
+          autocomplete="off"
+          spellcheck={false}
+          aria-describedby={noteId}
+          {...typing.field}
+          onChange={({ currentTarget }) => {
+            typing.end();
+            onChange(currentTarget.value);
+          }}
+        />
+      )}
+    </Field>
+  );
+}
 
 /** What is no whole number in range is put back. */
-const Whole = ({
+function Whole({
   label,
   note,
   value,
@@ -178,24 +184,41 @@ const Whole = ({
   readonly onChange: (value: number) => void;
   /** For fields that may be left empty. */
   readonly onClear?: () => void;
-}) => (
-  <Field label={label} note={note}>
-    {(id, noteId) => (
-      <input
-        id={id}
-        type="number"
-        min={low}
-        {...(high !== undefined && { max: high })}
-        step={1}
-        aria-describedby={noteId}
-        value={value ?? ''}
-        onChange={({ currentTarget }) => {
-          const given = currentTarget.valueAsNumber;
-          if (currentTarget.value === '' && currentTarget.validity.valid && onClear) onClear();
-          else if (currentTarget.validity.valid && Number.isSafeInteger(given)) onChange(given);
-          else currentTarget.value = String(value ?? '');
-        }}
-      />
-    )}
-  </Field>
-);
+}) {
+  const typing = useTyping(String(value ?? ''));
+  return (
+    <Field label={label} note={note}>
+      {(id, noteId) => (
+        <input
+          id={id}
+          type="number"
+          min={low}
+          {...(high !== undefined && { max: high })}
+          step={1}
+          aria-describedby={noteId}
+          {...typing.field}
+          onChange={({ currentTarget }) => {
+            typing.end();
+            const given = currentTarget.valueAsNumber;
+            if (currentTarget.value === '' && currentTarget.validity.valid && onClear) onClear();
+            else if (currentTarget.validity.valid && Number.isSafeInteger(given)) onChange(given);
+            else currentTarget.value = String(value ?? '');
+          }}
+        />
+      )}
+    </Field>
+  );
+}
+
+/** Keeps what is being typed: the page is drawn again at any time, as a check goes on. */
+function useTyping(value: string) {
+  const [typed, setTyped] = useState<string>();
+  return {
+    field: {
+      value: typed ?? value,
+      onInput: ({ currentTarget }: { readonly currentTarget: HTMLInputElement }) =>
+        setTyped(currentTarget.value),
+    },
+    end: () => setTyped(undefined),
+  };
+}
