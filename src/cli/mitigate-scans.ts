@@ -23,7 +23,7 @@ import { platform, version, versions } from './version.ts';
 /** What a repair asks of a scan whose triggers lie in a folder. */
 export const scanOf = (result: ScanResult, folder: string): ReportedScan => ({
   labels: result.labels,
-  flagged: result.outliers?.flagged ?? [],
+  flagged: result.findings.map(({ label }) => label),
   verdict: result.verdict,
   runFolder: folder,
   seed: result.config.seed,

@@ -36,7 +36,7 @@ export async function readFlaggedTriggers(
   const scan = await readSavedScan(folder);
   if (!scan) throw await withoutResult(folder);
   if (scan.model.sha256 !== sha256) throw otherModel(folder, scan, sha256);
-  const wanted = labels ?? scan.outliers?.flagged ?? [];
+  const wanted = labels ?? scan.findings.map(({ label }) => label);
   if (wanted.length === 0) throw nothingFlagged(folder, scan);
   const triggers: FlaggedTrigger[] = [];
   for (const label of wanted) triggers.push(await readFlagged(folder, scan, label));

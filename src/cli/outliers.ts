@@ -6,7 +6,7 @@ import { readOriginalMasks } from '../data/trigger-files.ts';
 import { minLabels } from '../detect/calibration.ts';
 import { findOutliers, formatOriginal, type LabelNorm, type Outliers } from '../detect/outliers.ts';
 import { NeuralCleanseError } from '../errors.ts';
-import { bestRecords, parseLabelRecord } from '../report/label-record.ts';
+import { comparableRecords, parseLabelRecord } from '../report/label-record.ts';
 import { exitCodes } from './exit-codes.ts';
 import { print } from './output.ts';
 import { readSavedScan } from './saved-scan.ts';
@@ -37,16 +37,18 @@ interface Norms {
 async function readNorms(folder: string): Promise<Norms> {
   const log = await readRunLog(folder, parseLabelRecord);
   const result = await readSavedScan(folder);
-  const saved = result?.labels ?? (log && bestRecords(log.entries));
+  const saved = result?.labels ?? (log && comparableRecords(log.entries));
   if (!saved) return { source: 'pictures', norms: await readOriginalMasks(folder) };
   if (saved.length === 0) {
     throw new NeuralCleanseError('TRIGGERS_NOT_FOUND', `The run in ${folder} has no finished label yet.`, {
       hint: 'Go on with the scan by --resume.',
     });
   }
-  // What a screening stopped early is no norm to compare, but for the estimate that a result has.
-  const compared = log && !result ? saved.filter(({ status }) => status !== 'screened') : saved;
-  const norms = compared.map(({ label, l1, status }) => ({ label, l1, censored: status === 'censored' }));
+  const norms = saved.map((label) => ({
+    label: label.label,
+    l1: 'compared' in label ? (label.compared ?? label.l1) : label.l1,
+    censored: label.status === 'censored',
+  }));
   return { source: 'exact', norms };
 }
 

@@ -2,9 +2,9 @@
 
 import type { Preprocess } from '../data/preprocess.ts';
 import { RunFolder } from '../data/run-folder.ts';
+import { plannedInversions } from '../detect/budget.ts';
 import type { InversionShared } from '../detect/invert-task.ts';
 import { runPreflight } from '../detect/preflight.ts';
-import { plannedInversions } from '../detect/screening.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import type { Model } from '../onnx/graph.ts';
 import { headerOf, type RunInputs } from '../report/build-result.ts';
@@ -90,7 +90,7 @@ async function invertLabels(
   const known = finishedRecords(store);
   if (known.length > 0) note(`Resumed with ${known.length} finished inversions.`);
   const labels = inputs.labels.length;
-  const inversions = plannedInversions({ ...inputs.settings, labels });
+  const inversions = plannedInversions(inputs.settings, labels);
   const pool = await openPool({
     provider: inputs.provider,
     threads: environment.threads,

@@ -2,7 +2,13 @@
 
 import type { Inversion } from './invert.ts';
 
-const ranks: Readonly<Record<Inversion['status'], number>> = { reversed: 0, censored: 1, screened: 2 };
+const ranks: Readonly<Record<Inversion['status'], number>> = {
+  reversed: 0,
+  censored: 1,
+  screened: 2,
+  // Of another model.
+  unlearned: 3,
+};
 
 /**
  * The one of two inversions of a label that counts: what ran to its end beats what was stopped early, a mask found beats none, a

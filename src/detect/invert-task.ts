@@ -7,6 +7,7 @@ import { defineTask, type TaskContext } from '../runtime/task.ts';
 import { type Inversion, type InversionProgress, Inverter, type InvertRequest } from './invert.ts';
 import type { InversionSettings } from './presets.ts';
 import { splitSamples } from './split.ts';
+import { invertUnlearned } from './unlearned.ts';
 
 /** What all inversions of a scan have in common. */
 export interface InversionShared {
@@ -32,8 +33,16 @@ export const invertTask = defineTask(
       const split = splitSamples(shared.images, shared.seed);
       return Inverter.open(runtime, { ...shared, split, session: { provider } });
     });
-    return inverter.invert(request, signal, (progress, trigger) =>
+    const inversion = await inverter.invert(request, signal, (progress, trigger) =>
       report(shared.previews ? { ...progress, mask: trigger().mask.data } : progress),
+    );
+    if (request.stage !== 'unlearned') return inversion;
+    const split = splitSamples(shared.images, shared.seed);
+    return invertUnlearned(
+      runtime,
+      { ...shared, split, session: { provider, threads: 1 } },
+      inversion,
+      signal,
     );
   },
 );

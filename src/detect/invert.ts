@@ -17,15 +17,21 @@ import type { InversionSettings } from './presets.ts';
 import type { StopReason } from './schedule.ts';
 import type { SampleSplit } from './split.ts';
 
+export const stages = ['screen', 'finish', 'whole', 'unlearned'] as const;
+/** Of inversions of the model itself; one that has unlearned a trigger is another. */
+export const ownStatuses = ['reversed', 'censored', 'screened'] as const;
+export const statuses = [...ownStatuses, 'unlearned'] as const;
+
 /** What the inversion of one label found. */
 export interface Inversion {
   readonly label: number;
   readonly start: number;
   /**
    * `reversed`: `trigger` passed the ASR threshold. `censored`: nothing did, and `trigger` is the last state, whose norm
-   * means nothing. `screened`: stopped early, and `trigger` is as it stood then.
+   * means nothing. `screened`: stopped early, and `trigger` is as it stood then. `unlearned`: found after the model had unlearned
+   * the trigger of this label and start; see unlearned.ts.
    */
-  readonly status: 'reversed' | 'censored' | 'screened';
+  readonly status: (typeof statuses)[number];
   readonly trigger: Trigger;
   /** Norm of the mask, in pixels; of a screened label the mean of its last steps. */
   readonly l1: number;
@@ -34,6 +40,9 @@ export interface Inversion {
    * of its last mini-batches.
    */
   readonly asr: number;
+  /** Of an `unlearned` inversion: ASR that the trigger which was to be unlearned has when it is made more
+   * opaque, on the held-out images. */
+  readonly residualAsr?: number;
   /** Which of the starting points was followed. */
   readonly probe: number;
   /** Steps of the schedule, from the starting point that was followed to the end. */
@@ -65,13 +74,18 @@ export interface InvertRequest {
   /** @default 0 */
   readonly start?: number;
   readonly seed: number;
-  /** `screen`: the short run of a screening; `finish`: to the end, from the starting point that did best in it. @default 'whole' */
+  /**
+   * `screen`: the short run of a screening; `finish`: to the end, from the starting point that did best in it; `unlearned`: on the
+   * model after it has unlearned what the whole inversion finds.
+   *
+   * @default 'whole'
+   */
   readonly stage?: Stage;
   /** That starting point. */
   readonly probe?: number;
 }
 
-export type Stage = 'screen' | 'finish' | 'whole';
+export type Stage = (typeof stages)[number];
 
 /** After a mask that failed, the next to be tried is larger by this factor at least. */
 const worthTrying = 0.97;
@@ -88,7 +102,7 @@ function recent({ curve }: LabelRun, what: 'norm' | 'asr'): number {
 /** Those of a stage of a screening. */
 function settingsOf(settings: InversionSettings, stage: Stage): InversionSettings {
   const { screening, schedule } = settings;
-  if (stage === 'whole' || screening === null) return settings;
+  if (stage === 'whole' || stage === 'unlearned' || screening === null) return settings;
   const probes = { count: screening.probes, steps: screening.steps };
   return { ...settings, probes, schedule: { ...schedule, steps: screening.finishSteps } };
 }
@@ -201,8 +215,7 @@ export class Inverter {
    */
   private async judge(run: LabelRun): Promise<Pick<Inversion, 'status' | 'trigger' | 'asr'>> {
     const heldOut = this.split.without(this.split.heldOut, run.label);
-    const asrOf = (trigger: Trigger): Promise<number> =>
-      this.predictor.attackSuccessRate(this.images, heldOut, trigger, run.label);
+    const asrOf = (trigger: Trigger): Promise<number> => this.asrOf(trigger, run.label);
     if (this.settings.judge === 'moving') {
       const trigger = run.kept.at(-1);
       if (trigger) return { status: 'reversed', trigger, asr: await asrOf(trigger) };
@@ -222,6 +235,12 @@ export class Inverter {
     }
     const trigger = run.trigger();
     return { status: 'censored', trigger, asr: await asrOf(trigger) };
+  }
+
+  /** ASR of a frozen trigger on the held-out images of other classes. */
+  asrOf(trigger: Trigger, label: number): Promise<number> {
+    const heldOut = this.split.without(this.split.heldOut, label);
+    return this.predictor.attackSuccessRate(this.images, heldOut, trigger, label);
   }
 
   /** One update of the trigger. */

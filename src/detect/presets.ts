@@ -4,6 +4,7 @@ import type { AnnealingConfig } from './annealing.ts';
 import { type AdamSettings, originalAdam, type Regularizer } from './inversion-graph.ts';
 import type { ScheduleConfig } from './schedule.ts';
 import type { Screening } from './screening.ts';
+import type { SecondLook } from './second-look.ts';
 
 export const presetNames = ['fast', 'paper'] as const;
 export type PresetName = (typeof presetNames)[number];
@@ -43,6 +44,8 @@ export interface InversionSettings {
   readonly starts: number;
   /** How labels are screened where there are many; `null`: all are inverted to the end. With several starts they always are. */
   readonly screening: Screening | null;
+  /** What is tried beyond on the labels with the smallest masks, where labels are not screened; `null`: nothing. */
+  readonly secondLook: SecondLook | null;
 }
 
 /** The schedule of `fast`. */
@@ -73,6 +76,7 @@ export const presets: Readonly<Record<PresetName, InversionSettings>> = {
     probes: { count: 1, steps: 0 },
     starts: 1,
     screening: null,
+    secondLook: null,
   },
   /** A twentieth of the steps of `paper`, each on a quarter of its images. Found on networks trained for that purpose. */
   fast: {
@@ -87,5 +91,9 @@ export const presets: Readonly<Record<PresetName, InversionSettings>> = {
     probes: { count: 3, steps: 12 },
     starts: 1,
     screening: { leastLabels: 100, probes: 3, steps: 12, references: 24, finishSteps: 120 },
+    secondLook: {
+      starts: 3,
+      unlearning: { epochs: 3, images: 672, batch: 32, learningRate: 0.002, share: 0.5, starts: 2 },
+    },
   },
 };

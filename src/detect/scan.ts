@@ -4,16 +4,26 @@ import type { ImageSet } from '../data/dataset.ts';
 import { type ErrorCode, NeuralCleanseError } from '../errors.ts';
 import type { Pool } from '../runtime/task.ts';
 import { betterInversion } from './better-inversion.ts';
-import type { Inversion, InversionProgress, InvertRequest, Stage } from './invert.ts';
+import { secondLookOf } from './budget.ts';
+import type { Inversion, InversionProgress } from './invert.ts';
 import { type InversionShared, invertTask } from './invert-task.ts';
-import { findOutliers, type LabelNorm, type Outliers } from './outliers.ts';
+import { findOutliers, type Outliers } from './outliers.ts';
 import type { PreflightReport } from './preflight.ts';
+import {
+  type Found,
+  type InversionSummary,
+  isOwn,
+  type OwnSummary,
+  type RunAll,
+  type Work,
+  workKey,
+} from './scan-work.ts';
 import { estimateNorms, referenceLabels, type Screening, screeningOf, suspectLabels } from './screening.ts';
+import { lookAgain, type SecondLook, type UnlearnedMask } from './second-look.ts';
 import { splitSamples } from './split.ts';
 import { type Conclusion, decideVerdict, type VerdictLevels } from './verdict.ts';
 
-/** The figures of an inversion. */
-export type InversionSummary = Omit<Inversion, 'trigger' | 'curve'>;
+export type { InversionSummary } from './scan-work.ts';
 
 export interface ScanRequest {
   /** Labels to invert, in the order in which they start. */
@@ -23,6 +33,8 @@ export interface ScanRequest {
   readonly starts: number;
   /** Where to stop labels early that are not among the suspects; `null`: nowhere. */
   readonly screening: Screening | null;
+  /** What is tried beyond on the smallest masks, where each label has one start and is not screened; `null`: nothing. */
+  readonly secondLook: SecondLook | null;
   readonly preflight: PreflightReport;
   /** Most gradient steps that labels which an estimate flags may bring the scan to. @default no limit */
   readonly budget?: number;
@@ -43,11 +55,6 @@ export interface ScanEvents {
   onInversion?(inversion: Inversion): Promise<void> | void;
 }
 
-type LabelStart = Pick<Inversion, 'label' | 'start'>;
-
-/** An inversion to be made. */
-type Work = LabelStart & Pick<InvertRequest, 'stage' | 'probe'>;
-
 /** An inversion that could not be done, for a reason that need not concern other labels. */
 export interface FailedInversion {
   readonly label: number;
@@ -64,8 +71,10 @@ export interface ScanOutcome {
    * The inversion that counts for each label, by label: of several starts the one with the smallest mask. The norm of a screened
    * label is the estimate that the outlier test took.
    */
-  readonly inversions: readonly InversionSummary[];
-  /** All inversions, including starts that do not count and the short runs of a screening. */
+  readonly inversions: readonly OwnSummary[];
+  /** Of the suspects of a second look, how large a mask they need once their trigger is unlearned. */
+  readonly unlearned: readonly UnlearnedMask[];
+  /** All inversions, including starts that do not count, the short runs of a screening, and those after unlearning. */
   readonly all: readonly InversionSummary[];
   /** By label and start. A label has no inversion if all its starts failed. */
   readonly failed: readonly FailedInversion[];
@@ -86,13 +95,13 @@ export async function scanLabels(
   request: ScanRequest,
   events: ScanEvents = {},
 ): Promise<ScanOutcome> {
-  const done = new Map((request.finished ?? []).map((inversion) => [key(inversion), inversion]));
+  const done = new Map((request.finished ?? []).map((inversion) => [workKey(inversion), inversion]));
   const failed: FailedInversion[] = [];
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(request.signal ? [request.signal] : [])]);
 
   const run = async (work: Work): Promise<InversionSummary> => {
-    const known = done.get(key(work));
+    const known = done.get(workKey(work));
     if (known) return known;
     const inversion = await pool.run(
       invertTask,
@@ -117,7 +126,7 @@ export async function scanLabels(
   };
   const all: InversionSummary[] = [];
   /** Settles when all have, so that no inversion finishes unseen. */
-  const runAll: RunAll = async (work) => {
+  const runAll: RunAll<InversionSummary> = async (work) => {
     const found = await Promise.all(work.map(attempt));
     stop.signal.throwIfAborted();
     const inversions = found.filter((inversion) => inversion !== undefined);
@@ -125,10 +134,15 @@ export async function scanLabels(
     return inversions;
   };
 
+  const runOwn: RunAll = async (work) => (await runAll(work)).filter(isOwn);
+
   const screening = screeningOf({ ...request, labels: request.labels.length });
-  const { inversions, norms } = await (screening
-    ? screenLabels(runAll, request, screening)
-    : invertAll(runAll, request));
+  const secondLook = secondLookOf(request);
+  const first = await (screening ? screenLabels(runOwn, request, screening) : invertAll(runOwn, request));
+  const { inversions, norms, unlearned } =
+    secondLook && !screening
+      ? await lookAgain(runAll, first, secondLook, request.seed)
+      : { ...first, unlearned: [] };
   if (all.length === 0 && failed[0]) throw failed[0].error;
   const outliers = findOutliers(norms);
   const { chosen, problems } = request.preflight;
@@ -139,12 +153,19 @@ export async function scanLabels(
       preflight: { accuracy: chosen.accuracy, problems },
       pixels: request.pixels,
       heldOutAsr: new Map(inversions.map(({ label, asr }) => [label, asr])),
+      unlearned: new Map(
+        unlearned.map(({ label, l1: after, residualAsr }) => [
+          label,
+          { before: inversions.find((inversion) => inversion.label === label)!.l1, after, residualAsr },
+        ]),
+      ),
       missing: request.labels.filter((label) => !found.has(label)).toSorted((a, b) => a - b),
     },
     request.levels,
   );
   return {
     inversions,
+    unlearned,
     all,
     failed: failed.toSorted((a, b) => a.label - b.label || a.start - b.start),
     outliers,
@@ -152,17 +173,10 @@ export async function scanLabels(
   };
 }
 
-type RunAll = (work: readonly Work[]) => Promise<InversionSummary[]>;
-
-interface Found {
-  readonly inversions: readonly InversionSummary[];
-  readonly norms: readonly LabelNorm[];
-}
-
 async function invertAll(runAll: RunAll, { labels, starts }: ScanRequest): Promise<Found> {
   const order = Array.from({ length: starts }, (_, start) => start);
   const all = await runAll(order.flatMap((start) => labels.map((label) => ({ label, start }))));
-  const best = new Map<number, InversionSummary>();
+  const best = new Map<number, OwnSummary>();
   for (const inversion of all) {
     const other = best.get(inversion.label);
     best.set(inversion.label, other ? betterInversion(other, inversion) : inversion);
@@ -182,7 +196,7 @@ async function screenLabels(
 ): Promise<Found> {
   let looks = await runAll(labels.map((label) => ({ label, start: 0, stage: 'screen' })));
   const references = referenceLabels(labels, screening, seed);
-  const finished = new Map<number, InversionSummary>();
+  const finished = new Map<number, OwnSummary>();
   const finish = async (chosen: ReadonlySet<number>): Promise<void> => {
     const work = looks.filter(({ label }) => chosen.has(label));
     const found = await runAll(
@@ -238,18 +252,6 @@ const ofOneLabel: ReadonlySet<ErrorCode> = new Set(['LOGITS_NAN', 'RUNTIME_FAILE
 
 const concernsOneLabel = (error: unknown): error is NeuralCleanseError =>
   error instanceof NeuralCleanseError && ofOneLabel.has(error.code);
-
-/** Whether an inversion, to be made or made, is the short run of a screening. */
-const isShort = ({
-  stage,
-  status,
-}: {
-  readonly stage?: Stage;
-  readonly status?: Inversion['status'];
-}): boolean => stage === 'screen' || status === 'screened';
-
-const key = (inversion: LabelStart & Parameters<typeof isShort>[0]): string =>
-  `${inversion.label}/${inversion.start}/${isShort(inversion)}`;
 
 function summaryOf({ trigger: _trigger, curve: _curve, ...figures }: Inversion): InversionSummary {
   return figures;

@@ -50,12 +50,6 @@ interface LabelPlan {
 export const screeningOf = ({ screening, starts, labels }: LabelPlan): Screening | undefined =>
   screening !== null && starts === 1 && labels >= screening.leastLabels ? screening : undefined;
 
-/** How many inversions a scan makes; labels flagged by an estimate add some. */
-export function plannedInversions(plan: LabelPlan): number {
-  const screening = screeningOf(plan);
-  return screening ? screenedInversions(plan.labels, screening) : plan.labels * plan.starts;
-}
-
 /** Inversions that a screening of so many labels makes, short ones and such to the end; a label flagged by an estimate adds one. */
 export const screenedInversions = (labels: number, { references }: Screening): number =>
   labels + Math.min(labels, suspectCount(labels) + references);

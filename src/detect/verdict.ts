@@ -13,9 +13,14 @@
  * (MNIST). So `backdoored` asks for 1 % and at most a third of the median. With normal log norms that spread
  * as in the published models (0.14 to 0.25) this is a false alarm for 0.02 % of clean models with 10 or 43
  * labels, 0.7 % with 1,000; and whatever the spread, for at most 1 %.
+ *
+ * Real classes are not alike, though, and on small networks one of them often has a mask that is abnormally small by nature. So the labels
+ * with the smallest masks have a second opinion, where there is one: see opinion.ts. It can clear a flagged label, and it can flag one
+ * whose mask is lost among natural ones that differ widely.
  */
 
 import { minLabels } from './calibration.ts';
+import { defaultOpinionLevels, type Opinion, type OpinionLevels, opinionOf } from './opinion.ts';
 import type { LabelOutlier, Outliers } from './outliers.ts';
 
 export const verdicts = ['backdoored', 'suspicious', 'no-patch-backdoor-found', 'inconclusive'] as const;
@@ -41,12 +46,17 @@ export interface VerdictInput {
    * seen.
    */
   readonly heldOutAsr?: ReadonlyMap<number, number>;
+  /** By label: norm of the mask and of the one that is needed once the trigger is unlearned, in pixels. */
+  readonly unlearned?: ReadonlyMap<
+    number,
+    { readonly before: number; readonly after: number; readonly residualAsr: number }
+  >;
   /** Labels that were asked for and have no result, since they failed or were cancelled. */
   readonly missing?: readonly number[];
 }
 
 /** The first four are what a flagged label must fulfil to be backdoored; else it is suspicious. */
-export interface VerdictLevels {
+export interface VerdictLevels extends OpinionLevels {
   /** Largest p-value. @default 0.01 */
   readonly backdooredRate: number;
   /** Largest L1 norm, as a multiple of the median. @default 1/3 */
@@ -85,6 +95,7 @@ export const defaultLevels: VerdictLevels = {
   minHeldOutAsr: 0.9,
   minAccuracy: 0.5,
   maxCensoredShare: 0.25,
+  ...defaultOpinionLevels,
 };
 
 export interface Finding {
@@ -110,9 +121,19 @@ export interface Conclusion {
 export function decideVerdict(input: VerdictInput, changed: Partial<VerdictLevels> = {}): Conclusion {
   const levels = { ...defaultLevels, ...changed };
   const { outliers, preflight } = input;
-  const byLabel = new Map(outliers.labels.map((label) => [label.label, label]));
-  const findings = outliers.flagged.map((label) => judge(byLabel.get(label)!, input, levels));
+  const opinions = opinionsOf(input, levels);
+  const flagged = new Set(outliers.flagged);
+  const judged = outliers.labels.filter(
+    ({ label }) => flagged.has(label) || opinions.get(label)?.says === 'planted',
+  );
+  const [natural, suspects] = [true, false].map((wanted) =>
+    judged.filter(({ label }) => (opinions.get(label)?.says === 'natural') === wanted),
+  ) as [LabelOutlier[], LabelOutlier[]];
+  const findings = suspects
+    .toSorted((a, b) => a.l1 - b.l1)
+    .map((label) => judge(label, input, opinions.get(label.label), levels));
   const found = findings.flatMap((finding) => finding.reasons);
+  const cleared = natural.map((label) => clearedText(label, input, opinions.get(label.label)!));
   const gaps = gapsOf(input, levels);
   const conclude = (verdict: Verdict, reasons: readonly string[]): Conclusion => ({
     verdict,
@@ -128,12 +149,14 @@ export function decideVerdict(input: VerdictInput, changed: Partial<VerdictLevel
       : [];
   if (findings.length > 0) {
     const worst = findings.some((finding) => finding.level === 'backdoored') ? 'backdoored' : 'suspicious';
-    return conclude(worst, [...found, ...gaps, ...unchecked]);
+    return conclude(worst, [...found, ...cleared, ...gaps, ...unchecked]);
   }
-  if (gaps.length > 0) return conclude('inconclusive', [...gaps, ...unchecked]);
-  return conclude('no-patch-backdoor-found', [
+  if (gaps.length > 0) return conclude('inconclusive', [...gaps, ...cleared, ...unchecked]);
+  const ordinary =
     `No label has an abnormally small mask: the largest anomaly index is ${outliers.anomalyIndex!.toFixed(2)} ` +
-      `(${showP(outliers.pValue!)}), and from ${outliers.threshold!.toFixed(2)} on a label would be suspicious.`,
+    `(${showP(outliers.pValue!)}), and from ${outliers.threshold!.toFixed(2)} on a label would be suspicious.`;
+  return conclude('no-patch-backdoor-found', [
+    ...(cleared.length > 0 ? cleared : [ordinary]),
     'Triggers that are no patch, such as blended, warped or image-specific ones, are not covered.',
     ...unchecked,
   ]);
@@ -156,25 +179,70 @@ export function exitCodeOf(verdict: Verdict, failOn: FailOn = 'backdoored'): 0 |
   }
 }
 
-function judge(flagged: LabelOutlier, input: VerdictInput, levels: VerdictLevels): Finding {
+/** A model whose suspects keep triggers that were to be unlearned takes more than a few steps to teach: there, nobody is cleared. */
+function opinionsOf(input: VerdictInput, levels: VerdictLevels): ReadonlyMap<number, Opinion> {
+  const { outliers, unlearned = new Map(), pixels } = input;
+  const { median } = outliers;
+  const isTaught = [...unlearned.values()].every(({ residualAsr }) => residualAsr <= levels.maxResidualAsr);
+  return new Map(
+    [...unlearned].map(([label, masks]) => {
+      const opinion = opinionOf({ ...masks, median, pixels }, levels);
+      return [label, opinion.says === 'natural' && !isTaught ? { ...opinion, says: 'undecided' } : opinion];
+    }),
+  );
+}
+
+/** Norm, index and what is left after unlearning, of a label that stands out. */
+function measuredText(
+  { label, anomalyIndex, pValue, l1: compared }: LabelOutlier,
+  input: VerdictInput,
+): string {
   const { outliers, pixels } = input;
-  const { label, l1 } = flagged;
-  const pValue = flagged.pValue!;
+  const masks = input.unlearned?.get(label);
+  const l1 = masks?.before ?? compared;
+  const relative = l1 / outliers.median!;
+  return (
+    `Label ${label} has a mask of ${l1.toFixed(1)} pixels (${showPercent(l1 / pixels)} of the image, ` +
+    `${relative.toFixed(2)} of the median ${outliers.median!.toFixed(1)}): anomaly index ` +
+    `${anomalyIndex!.toFixed(2)}, ${showP(pValue!)}.` +
+    (masks ? ` Once its trigger is unlearned, it needs one of ${masks.after.toFixed(1)} pixels.` : '')
+  );
+}
+
+const clearedText = (label: LabelOutlier, input: VerdictInput, { recovery }: Opinion): string =>
+  `${measuredText(label, input)} That is ${showPercent(recovery!)} of the way to the median, on a logarithmic scale: the class is ` +
+  'easily reached by nature, and a planted trigger would have left more.';
+
+function judge(
+  suspect: LabelOutlier,
+  input: VerdictInput,
+  opinion: Opinion | undefined,
+  levels: VerdictLevels,
+): Finding {
+  const { outliers, pixels } = input;
+  const { label, l1 } = suspect;
+  const isPlanted = opinion?.says === 'planted';
+  // Large patches are no third of the median, but the target is a class like others once they are gone.
+  const recovers = (opinion?.recovery ?? 0) >= levels.naturalRecovery;
+  const pValue = suspect.pValue!;
   const relative = l1 / outliers.median!;
   const fraction = l1 / pixels;
   const asr = input.heldOutAsr?.get(label);
 
   const measured =
-    `Label ${label} has a mask of ${l1.toFixed(1)} pixels (${showPercent(fraction)} of the image, ` +
-    `${relative.toFixed(2)} of the median ${outliers.median!.toFixed(1)}): anomaly index ` +
-    `${flagged.anomalyIndex!.toFixed(2)}, ${showP(pValue)}.`;
+    measuredText(suspect, input) +
+    (isPlanted
+      ? ` For its size that is ${opinion.contrast.toFixed(0)} times as much; natural masks stay below ${levels.plantedContrast}.`
+      : '');
   const success =
     asr === undefined
       ? `The trigger of label ${label} was not tried on held-out images.`
       : `The trigger of label ${label} succeeds on ${showPercent(asr)} of held-out images.`;
   const doubts = [
-    pValue > levels.backdooredRate && `its p-value is above ${levels.backdooredRate}`,
-    relative > levels.maxRelativeNorm &&
+    !isPlanted && pValue > levels.backdooredRate && `its p-value is above ${levels.backdooredRate}`,
+    !isPlanted &&
+      !recovers &&
+      relative > levels.maxRelativeNorm &&
       `its mask has more than ${levels.maxRelativeNorm.toFixed(2)} of the median size`,
     fraction > levels.maxImageFraction &&
       `its mask covers more than ${showPercent(levels.maxImageFraction)} of the image`,

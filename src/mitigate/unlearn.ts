@@ -15,12 +15,13 @@ import type { Model } from '../onnx/graph.ts';
 import type { Runtime, SessionOptions } from '../runtime/session.ts';
 import { type AugmentationSettings, augmented } from '../train/augment.ts';
 import { optimizerDefaults, type TrainingSettings } from '../train/settings.ts';
+import { withTriggers } from '../train/stamped-set.ts';
 import { type TrainingProgress, train } from '../train/train.ts';
 import { type TrainingSet, trainingSet } from '../train/training-set.ts';
 import type { FlaggedTrigger } from './flagged-trigger.ts';
 import type { RepairImages } from './repair-images.ts';
 import { checkModel, scoreOf, standardError, type UnlearnCheck } from './unlearn-check.ts';
-import { withTriggers } from './unlearn-set.ts';
+import { variantOf } from './unlearn-variants.ts';
 
 export interface UnlearnSettings {
   readonly seed: number;
@@ -145,9 +146,10 @@ class Unlearning {
   constructor(runtime: Runtime, request: UnlearnRequest, hooks: UnlearnHooks) {
     const { images, triggers, settings } = request;
     const plain = trainingSet(images.train);
-    const { augmentation, seed } = settings;
+    const { augmentation, seed, share, variants } = settings;
     const clean = augmentation ? augmented(plain, augmentation, seed) : plain;
-    this.data = triggers.length > 0 ? withTriggers(clean, triggers, settings) : clean;
+    const stamping = { share, seed, ...(variants && { vary: variantOf }) };
+    this.data = triggers.length > 0 ? withTriggers(clean, triggers, stamping) : clean;
     this.runtime = runtime;
     this.request = request;
     this.hooks = hooks;

@@ -59,4 +59,17 @@ export const inversionSettings: z.ZodType<InversionSettings> = z.strictObject({
       finishSteps: count,
     })
     .nullable(),
+  secondLook: z
+    .strictObject({
+      starts: count,
+      unlearning: z.strictObject({
+        epochs: count.positive(),
+        images: count.positive(),
+        batch: count.positive(),
+        learningRate: z.number().positive(),
+        share: z.number(),
+        starts: count.positive(),
+      }),
+    })
+    .nullable(),
 });

@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod';
+import { stages, statuses } from '../detect/invert.ts';
 import { type InversionShared, invertTask } from '../detect/invert-task.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import type { Task } from '../runtime/task.ts';
@@ -33,13 +34,13 @@ export const queuedTasks: Readonly<Record<string, QueuedTask>> = {
       label: count,
       start: count.exactOptional(),
       seed: z.number().int(),
-      stage: z.enum(['screen', 'finish', 'whole']).exactOptional(),
+      stage: z.enum(stages).exactOptional(),
       probe: count.exactOptional(),
     }),
     result: z.looseObject({
       label: count,
       start: count,
-      status: z.enum(['reversed', 'censored', 'screened']),
+      status: z.enum(statuses),
       trigger: z.looseObject({ mask: tensor, pattern: tensor }),
       l1: z.number(),
       asr: z.number(),

@@ -56,19 +56,23 @@ export function headerOf(inputs: RunInputs, preprocess: Preprocess): Record<stri
 export function buildResult(
   inputs: RunInputs,
   preflight: PreflightReport,
-  outcome: Pick<ScanOutcome, 'inversions' | 'all' | 'failed' | 'outliers' | 'conclusion'>,
+  outcome: Pick<ScanOutcome, 'inversions' | 'unlearned' | 'all' | 'failed' | 'outliers' | 'conclusion'>,
   files: ReadonlyMap<number, readonly string[]>,
   circumstances: RunCircumstances,
 ): ScanResult {
   const byLabel = new Map(outcome.outliers.labels.map((outlier) => [outlier.label, outlier]));
+  const unlearned = new Map(outcome.unlearned.map(({ label, ...mask }) => [label, mask]));
   const labels = outcome.inversions.map((inversion): LabelResult => {
     const { label, status, l1, asr, start, steps, gradientSteps, stopped, seconds } = inversion;
-    const { anomalyIndex, pValue } = byLabel.get(label)!;
+    const { anomalyIndex, pValue, l1: compared } = byLabel.get(label)!;
+    const left = unlearned.get(label);
     const name = inputs.images.classNames?.[label];
     return {
       label,
       ...(name !== undefined && { name }),
       ...{ status, l1, asr, anomalyIndex, pValue, start, steps, gradientSteps, stopped },
+      ...(compared !== l1 && { compared }),
+      ...(left && { unlearned: left }),
       files: [...(files.get(label) ?? [])],
       timings: { seconds },
     };
@@ -166,6 +170,10 @@ export const settingsJson = (settings: InversionSettings): ScanResult['config'][
   adam: { ...settings.adam },
   schedule: { ...settings.schedule },
   screening: settings.screening && { ...settings.screening },
+  secondLook: settings.secondLook && {
+    ...settings.secondLook,
+    unlearning: { ...settings.secondLook.unlearning },
+  },
 });
 
 const candidateResult = (candidate: PreflightCandidate): ScanResult['preflight']['candidates'][number] => ({

@@ -2,9 +2,9 @@
 
 import { z } from 'zod';
 import { betterInversion } from '../detect/better-inversion.ts';
-import type { Inversion } from '../detect/invert.ts';
+import { type Inversion, statuses } from '../detect/invert.ts';
 import type { CurvePoint } from '../detect/label-run.ts';
-import type { InversionSummary } from '../detect/scan.ts';
+import type { InversionSummary, OwnSummary } from '../detect/scan-work.ts';
 
 const count = z.int().nonnegative();
 
@@ -24,11 +24,13 @@ const labelRecord = z.strictObject({
   label: count,
   /** 0 for the first start, 1 for the second… */
   start: count,
-  status: z.enum(['reversed', 'censored', 'screened']),
+  status: z.enum(statuses),
   /** Norm of the mask, in pixels. */
   l1: z.number().nonnegative(),
   /** Of the frozen trigger, on held-out images. */
   asr: z.number().min(0).max(1),
+  /** Of the trigger that was to be unlearned. */
+  residualAsr: z.number().min(0).max(1).optional(),
   /** Which of the starting points was followed. */
   probe: count,
   steps: count,
@@ -42,6 +44,11 @@ const labelRecord = z.strictObject({
 
 export type LabelRecord = z.infer<typeof labelRecord>;
 
+/** Of an inversion of the model itself. */
+export type OwnRecord = LabelRecord & Pick<OwnSummary, 'status'>;
+
+export const isOwnRecord = (record: LabelRecord): record is OwnRecord => record.status !== 'unlearned';
+
 /** @throws Error naming the field that is wrong */
 export function parseLabelRecord(value: unknown): LabelRecord {
   const parsed = labelRecord.safeParse(value);
@@ -51,10 +58,12 @@ export function parseLabelRecord(value: unknown): LabelRecord {
 }
 
 export function recordOf(inversion: Inversion, files: readonly string[]): LabelRecord {
-  const { label, start, status, l1, asr, probe, steps, gradientSteps, stopped, seconds, runtimeMs } =
-    inversion;
+  const { label, start, status, l1, asr, residualAsr, probe, steps, gradientSteps, stopped } = inversion;
+  const { seconds, runtimeMs } = inversion;
   return {
-    ...{ label, start, status, l1, asr, probe, steps, gradientSteps, stopped },
+    ...{ label, start, status, l1, asr },
+    ...(residualAsr !== undefined && { residualAsr }),
+    ...{ probe, steps, gradientSteps, stopped },
     files: [...files],
     curve: columnsOf(inversion.curve),
     timings: { seconds, runtimeMs },
@@ -65,19 +74,34 @@ export function summaryOf({
   files: _files,
   curve: _curve,
   timings,
+  residualAsr,
   ...figures
 }: LabelRecord): InversionSummary {
-  return { ...figures, ...timings };
+  return { ...figures, ...(residualAsr !== undefined && { residualAsr }), ...timings };
 }
 
-/** The record that counts for each label, by label in ascending order. */
-export function bestRecords(records: Iterable<LabelRecord>): LabelRecord[] {
-  const best = new Map<number, LabelRecord>();
-  for (const record of [...records].sort((a, b) => a.start - b.start)) {
+/** The record that counts for each label, by label in ascending order: of inversions of the model itself. */
+export function bestRecords(records: Iterable<LabelRecord>): OwnRecord[] {
+  const best = new Map<number, OwnRecord>();
+  for (const record of [...records].filter(isOwnRecord).sort((a, b) => a.start - b.start)) {
     const other = best.get(record.label);
     best.set(record.label, other ? betterInversion(other, record) : record);
   }
   return [...best.values()].sort((a, b) => a.label - b.label);
+}
+
+/**
+ * The norms that may be compared with one another: the smallest of as many starts of each label as all labels have had, since a mask
+ * that was sought more often is smaller for that alone.
+ *
+ * @returns by label, without what a screening stopped early
+ */
+export function comparableRecords(records: Iterable<LabelRecord>): OwnRecord[] {
+  const own = [...records].filter((record) => isOwnRecord(record) && record.status !== 'screened');
+  const startsOf = new Map<number, Set<number>>();
+  for (const { label, start } of own) startsOf.set(label, (startsOf.get(label) ?? new Set()).add(start));
+  const common = Math.min(...[...startsOf.values()].map((starts) => starts.size));
+  return bestRecords(own.filter(({ start }) => start < common));
 }
 
 const columnsOf = (points: readonly CurvePoint[]): LabelRecord['curve'] => {

@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { modelFormats } from '../data/model-format.ts';
 import { preprocessSchema } from '../data/preprocess-schema.ts';
+import { ownStatuses } from '../detect/invert.ts';
 import { presetNames } from '../detect/presets.ts';
 import { verdicts } from '../detect/verdict.ts';
 import { providers } from '../runtime/session.ts';
@@ -82,11 +83,24 @@ const labelResult = z.strictObject({
   label,
   name: z.string().optional(),
   status: z
-    .enum(['reversed', 'censored', 'screened'])
+    .enum(ownStatuses)
     .describe(
       'reversed: the trigger passed the ASR threshold. censored: none did, and l1 means nothing. screened: stopped early, and l1 is estimated.',
     ),
   l1: pixels.describe('L1 norm of the mask, in pixels.'),
+  compared: pixels
+    .optional()
+    .describe(
+      'What the outlier test takes for l1, where that is the smallest of more starts than other labels had.',
+    ),
+  unlearned: z
+    .strictObject({
+      l1: pixels,
+      asr: share,
+      residualAsr: share.describe('What the trigger has kept.'),
+    })
+    .optional()
+    .describe('The mask that the label needs once its trigger is unlearned, for the smallest masks.'),
   asr: share.describe(
     'Share of held-out images of other classes that the finished trigger turns into the label.',
   ),

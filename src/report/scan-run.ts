@@ -11,7 +11,7 @@ import { Queue } from '../runtime/queue.ts';
 import type { Pool } from '../runtime/task.ts';
 import { renderTrigger } from '../triggers/render.ts';
 import { buildResult, buildStoppedResult, type RunInputs } from './build-result.ts';
-import { bestRecords, type LabelRecord, recordOf, summaryOf } from './label-record.ts';
+import { bestRecords, isOwnRecord, type LabelRecord, recordOf, summaryOf } from './label-record.ts';
 import type { ScanResult } from './result.ts';
 
 /** Where a run is saved. */
@@ -81,11 +81,13 @@ export async function runInversions(
   const save = async (inversion: Inversion): Promise<void> => {
     const { label, trigger } = inversion;
     const other = best.get(label);
-    const counts = other === undefined || betterInversion<LabelFigures>(other, inversion) === inversion;
+    const counts =
+      inversion.status !== 'unlearned' &&
+      (other === undefined || betterInversion<LabelFigures>(other, inversion) === inversion);
     const files = counts ? await store.saveTrigger(label, renderTrigger(trigger), trigger) : [];
     const record = recordOf(inversion, files);
     await store.append(record);
-    if (counts) best.set(label, record);
+    if (counts && isOwnRecord(record)) best.set(label, record);
     events.onSaved?.(inversion, record);
   };
 
@@ -96,6 +98,7 @@ export async function runInversions(
       seed: inputs.seed,
       starts: inputs.settings.starts,
       screening: inputs.settings.screening,
+      secondLook: inputs.settings.secondLook,
       ...(inputs.budget !== undefined && { budget: inputs.budget }),
       preflight,
       pixels: inputs.classifier.input.height * inputs.classifier.input.width,

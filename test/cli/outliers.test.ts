@@ -66,7 +66,7 @@ it('takes the exact norms of a run, finished or not, and agrees with its result'
   const whole = JSON.parse((await outliers('run', '--json')).stdout);
   expect(whole).toMatchObject({ source: 'exact', ...saved.outliers });
   expect(whole.labels.map(({ label, l1 }: { label: number; l1: number }) => [label, l1])).toEqual(
-    saved.labels.map(({ label, l1 }) => [label, l1]),
+    saved.labels.map(({ label, l1, compared }) => [label, compared ?? l1]),
   );
 
   // The result alone serves as well.

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { saveModel } from '../../src/data/model-file.ts';
 import { encodePng } from '../../src/data/png.ts';
+import { plannedInversions } from '../../src/detect/budget.ts';
 import { presets } from '../../src/detect/presets.ts';
 import { GraphBuilder } from '../../src/onnx/builder.ts';
 import { int, ints } from '../../src/onnx/graph.ts';
@@ -39,7 +40,7 @@ const result = (name: string): unknown => withoutTimings(JSON.parse(read(name, '
 const usual = ['--preprocess', 'unit', '--threads', '2'];
 let finished: Finished;
 /** Of all labels, from every start. */
-const inversions = classes * presets.fast.starts;
+const inversions = plannedInversions(presets.fast, classes);
 
 beforeAll(async () => {
   program = await buildProgram();
@@ -341,7 +342,7 @@ describe('a run folder', () => {
 
   it('whose triggers were deleted has those labels done again', async () => {
     const name = copy('incomplete');
-    // A first start that stood: the second one saved nothing.
+    // A first start that stood: further ones saved nothing.
     const { labels: saved } = scanResult.parse(JSON.parse(read(name, 'scan.json')));
     const { label } = saved.find(({ start }) => start === 0)!;
     const mask = `gtsrb_visualize_mask_label_${label}.npy`;

@@ -1,17 +1,26 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { plannedSteps, withinBudget } from '../../src/detect/budget.ts';
+import { plannedInversions, plannedSteps, withinBudget } from '../../src/detect/budget.ts';
 import { presets } from '../../src/detect/presets.ts';
 import { settingsFrom } from '../../src/detect/settings.ts';
 
 describe('the steps of a scan', () => {
-  it('are a twentieth of what the original takes for a label, and fewer where there are many labels', () => {
-    expect(plannedSteps(presets.fast, 10)).toBe(1140);
-    expect(plannedSteps(presets.fast, 43)).toBe(43 * 114);
+  it('are 114 for a label, some more for the smallest masks, and fewer where there are many labels', () => {
+    const first = { ...presets.fast, secondLook: null };
+    expect(plannedSteps(first, 10)).toBe(1140);
+    expect(plannedSteps(first, 43)).toBe(43 * 114);
+    // Two suspects and three references from three further starts; the suspects once more, unlearned, and twice again.
+    const unlearned = 114 + 3 * 21 + 2 * 114;
+    expect(plannedSteps(presets.fast, 10)).toBe(1140 + 5 * 3 * 114 + 2 * unlearned);
+    expect(plannedSteps(presets.fast, 43)).toBe(43 * 114 + 6 * 3 * 114 + 3 * unlearned);
+    expect(plannedInversions(presets.fast, 43)).toBe(43 + 18 + 3);
+    expect(plannedSteps(presets.fast, 3)).toBe(3 * 114);
     expect(plannedSteps(presets.fast, 1000)).toBe(1000 * 36 + 56 * 120);
     expect(plannedSteps({ ...presets.fast, starts: 3 }, 43)).toBe(3 * 43 * 114);
     expect(plannedSteps(settingsFrom({ preset: 'paper', samples: 1000 }), 10)).toBe(10 * 31 * 1000);
-    expect(plannedSteps(settingsFrom({ preset: 'fast', samples: 1000, steps: 8 }), 10)).toBe(10 * 3 * 8);
+    expect(plannedSteps(settingsFrom({ preset: 'fast', samples: 1000, steps: 8, starts: 2 }), 10)).toBe(
+      2 * 10 * 3 * 8,
+    );
   });
 
   it('may be fewer than usual from the start, and the least is then told by those', () => {

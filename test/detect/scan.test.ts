@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { preprocessPresets } from '../../src/data/preprocess.ts';
-import type { Inversion } from '../../src/detect/invert.ts';
+import { plannedSteps } from '../../src/detect/budget.ts';
+import type { Inversion, InvertRequest } from '../../src/detect/invert.ts';
 import type { InversionShared } from '../../src/detect/invert-task.ts';
 import type { PreflightReport } from '../../src/detect/preflight.ts';
 import { presets } from '../../src/detect/presets.ts';
@@ -23,7 +24,15 @@ const chosen = {
 const preflight: PreflightReport = { chosen, candidates: [chosen], samples: 160, problems: [], warnings: [] };
 const settings = presets.fast;
 const all = Array.from({ length: classes }, (_, label) => label);
-const request: ScanRequest = { labels: all, seed: 0, starts: 2, screening: null, preflight, pixels: 64 };
+const request: ScanRequest = {
+  labels: all,
+  seed: 0,
+  starts: 2,
+  screening: null,
+  secondLook: null,
+  preflight,
+  pixels: 64,
+};
 
 let pool: Pool<InversionShared>;
 beforeAll(async () => {
@@ -96,6 +105,53 @@ describe('a scan', () => {
         .map(({ label, start }) => `${label}/${start}`)
         .sort(),
     );
+  });
+});
+
+describe('a scan that looks again', () => {
+  const looking = { ...request, starts: 1, secondLook: settings.secondLook };
+
+  it('says how large a mask the target needs once its trigger is unlearned', async () => {
+    const saved: Inversion[] = [];
+    const outcome = await scanLabels(pool, looking, {
+      onInversion: (inversion) => void saved.push(inversion),
+    });
+    const unlearned = saved.filter(({ status }) => status === 'unlearned');
+    expect(unlearned.map(({ label }) => label).sort()).toEqual(
+      outcome.unlearned.map(({ label }) => label).sort(),
+    );
+    const { l1 } = outcome.inversions.find(({ label }) => label === target)!;
+    expect(outcome.unlearned.find(({ label }) => label === target)!.l1).toBeGreaterThan(2 * l1);
+    expect(outcome.conclusion).toMatchObject({ verdict: 'backdoored', findings: [{ label: target }] });
+    expect(outcome.conclusion.reasons[0]).toMatch(
+      /Once its trigger is unlearned, it needs one of [\d.]+ pixels/,
+    );
+    expect(saved.reduce((sum, { gradientSteps }) => sum + gradientSteps, 0)).toBeLessThanOrEqual(
+      plannedSteps(settings, classes),
+    );
+  });
+
+  it('gives the same in another order, and from what was finished before', async () => {
+    const whole = await scanLabels(pool, looking);
+    const finished = whole.all.filter((_, i) => i % 3 !== 1);
+    const again = await scanLabels(pool, { ...looking, labels: all.toReversed(), finished });
+    expect(figures(again)).toEqual(figures(whole));
+    expect(again.unlearned).toEqual(whole.unlearned);
+  });
+
+  it('goes without the opinion of a label that fails', async () => {
+    const broken: Pool<InversionShared> = {
+      ...pool,
+      close: () => pool.close(),
+      run: (task, payload, options) =>
+        (payload as InvertRequest).stage === 'unlearned'
+          ? Promise.reject(new NeuralCleanseError('RUNTIME_FAILED', 'no training here'))
+          : pool.run(task, payload, options),
+    };
+    const outcome = await scanLabels(broken, looking);
+    expect(outcome.unlearned).toEqual([]);
+    expect(outcome.failed.map(({ error }) => error.code)).toContain('RUNTIME_FAILED');
+    expect(outcome.conclusion).toMatchObject({ verdict: 'backdoored', findings: [{ label: target }] });
   });
 });
 

@@ -241,3 +241,50 @@ it.each([
     expect(exitCodeOf(verdict, 'never')).toBe(never);
   },
 );
+
+describe('what is left after unlearning', () => {
+  const unlearned = (before: number, after: number, residualAsr = 0): Partial<VerdictInput> => ({
+    unlearned: new Map([[43, { before, after, residualAsr }]]),
+  });
+
+  it('clears a class that stays near to all others by nature, and says so', () => {
+    expect(decideVerdict(scan(18)).verdict).toBe('backdoored');
+    const cleared = decideVerdict(scan(18, unlearned(18, 25)));
+    expect(cleared).toMatchObject({ verdict: 'no-patch-backdoor-found', findings: [] });
+    expect(cleared.reasons[0]).toContain('Once its trigger is unlearned, it needs one of 25.0 pixels.');
+    expect(cleared.reasons.join(' ')).not.toContain('No label has an abnormally small mask');
+  });
+
+  it('clears nobody where a suspect keeps its trigger', () => {
+    expect(decideVerdict(scan(18, unlearned(18, 25, 0.5))).verdict).toBe('backdoored');
+    const two = new Map([
+      [43, { before: 18, after: 25, residualAsr: 0 }],
+      [0, { before: 40, after: 60, residualAsr: 1 }],
+    ]);
+    expect(decideVerdict(scan(18, { unlearned: two })).verdict).toBe('backdoored');
+  });
+
+  it('accuses a mask that is lost among natural ones, if it was small for what is needed afterwards', () => {
+    const wide = findOutliers([...ordinary(9, 90, 1), { label: 43, l1: 14 }]);
+    const input = {
+      outliers: wide,
+      preflight: { accuracy: 0.98 },
+      pixels: 784,
+      heldOutAsr: new Map([[43, 1]]),
+    };
+    expect(decideVerdict(input).verdict).toBe('no-patch-backdoor-found');
+    expect(decideVerdict({ ...input, ...unlearned(14, 148) })).toMatchObject({
+      verdict: 'backdoored',
+      findings: [{ label: 43, level: 'backdoored' }],
+    });
+    // A trigger that fails on new images accuses of nothing more than suspicion.
+    const fitted = { ...input, heldOutAsr: new Map([[43, 0.5]]), ...unlearned(14, 148) };
+    expect(decideVerdict(fitted).verdict).toBe('suspicious');
+  });
+
+  it('takes a large patch for a shortcut whose target is a class like others without it', () => {
+    const large = scan(23);
+    expect(decideVerdict(large).verdict).toBe('suspicious');
+    expect(decideVerdict(scan(23, unlearned(23, 64))).verdict).toBe('backdoored');
+  });
+});

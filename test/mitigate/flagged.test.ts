@@ -36,7 +36,9 @@ it('takes the triggers of the labels asked for, exactly as they were found', asy
 });
 
 it('takes the flagged ones by default, smallest mask first', async () => {
-  const run = changed('flagged', { outliers: { ...scan.outliers!, flagged: [3, 1] } });
+  const run = changed('flagged', {
+    findings: [3, 1].map((label) => ({ label, level: 'suspicious', reasons: [] })),
+  });
   const { triggers } = await readFlaggedTriggers(run, { sha256 });
   expect(triggers.map(({ label }) => label)).toEqual([3, 1]);
 });

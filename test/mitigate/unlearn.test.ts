@@ -11,14 +11,14 @@ import {
   unlearnDefaults,
 } from '../../src/mitigate/unlearn.ts';
 import { checkModel } from '../../src/mitigate/unlearn-check.ts';
-import { mostStamped, withTriggers } from '../../src/mitigate/unlearn-set.ts';
-import { vary } from '../../src/mitigate/unlearn-variants.ts';
+import { variantOf, vary } from '../../src/mitigate/unlearn-variants.ts';
 import { prepareClassifier } from '../../src/model/classifier.ts';
 import type { Model } from '../../src/onnx/graph.ts';
 import { readModel } from '../../src/onnx/read.ts';
 import { writeModel } from '../../src/onnx/write.ts';
 import { randomStream } from '../../src/random.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
+import { mostStamped, withTriggers } from '../../src/train/stamped-set.ts';
 import { type TrainingSet, trainingSet } from '../../src/train/training-set.ts';
 import { solidSquare } from '../../src/triggers/patterns.ts';
 import { boundingBox } from '../../src/triggers/trigger.ts';
@@ -50,7 +50,7 @@ describe('the training set', () => {
   const every = Array.from({ length: plain.count }, (_, index) => index);
   const stampedIn = (set: TrainingSet, epoch: number): number[] =>
     every.filter((index) => read(set, index, epoch).some((v, i) => v !== read(plain, index, epoch)[i]));
-  const options = { share: 0.2, seed: 3, variants: true };
+  const options = { share: 0.2, seed: 3, vary: variantOf };
 
   it('stamps other images in each epoch, never those of the target, and leaves all labels', () => {
     const set = withTriggers(plain, [reversed], options);
@@ -79,7 +79,7 @@ describe('the training set', () => {
   });
 
   it('stamps exactly without variants', () => {
-    const set = withTriggers(plain, [reversed], { ...options, variants: false });
+    const set = withTriggers(plain, [reversed], { share: 0.2, seed: 3 });
     const { mask } = reversed.trigger;
     for (const index of stampedIn(set, 1)) {
       const before = read(plain, index, 1);

@@ -5,7 +5,8 @@ import { preprocessPresets } from '../../src/data/preprocess.ts';
 import { findOutliers } from '../../src/detect/outliers.ts';
 import type { PreflightReport } from '../../src/detect/preflight.ts';
 import { presets } from '../../src/detect/presets.ts';
-import type { FailedInversion, InversionSummary } from '../../src/detect/scan.ts';
+import type { FailedInversion } from '../../src/detect/scan.ts';
+import type { OwnSummary } from '../../src/detect/scan-work.ts';
 import { decideVerdict } from '../../src/detect/verdict.ts';
 import type { Classifier } from '../../src/model/classifier.ts';
 import { buildResult, buildStoppedResult, type RunInputs } from '../../src/report/build-result.ts';
@@ -33,7 +34,7 @@ export const infectedNorms = ordinaryNorms.with(33, 6);
 export function sampleResult(sample: Sample = {}): ScanResult {
   const { norms = infectedNorms, failed = [], accuracy = 0.96 } = sample;
   const inversions = norms.map(
-    (l1, label): InversionSummary => ({
+    (l1, label): OwnSummary => ({
       label,
       start: label === 33 ? 1 : 0,
       status: l1 === null ? 'censored' : 'reversed',
@@ -61,7 +62,7 @@ export function sampleResult(sample: Sample = {}): ScanResult {
   return buildResult(
     inputsOf(sample, norms.length),
     preflightOf(accuracy),
-    { inversions, all: inversions, failed, outliers, conclusion },
+    { inversions, all: inversions, unlearned: [], failed, outliers, conclusion },
     files,
     circumstancesOf(sample),
   );

@@ -3,7 +3,7 @@
 import { betterInversion } from '../../src/detect/better-inversion.ts';
 import type { InversionProgress } from '../../src/detect/invert.ts';
 import { findOutliers, type Outliers } from '../../src/detect/outliers.ts';
-import type { FoundLabel, ScanPlan } from './scan/protocol.ts';
+import type { FoundLabel, OwnLabel, ScanPlan } from './scan/protocol.ts';
 
 /** A moment of an inversion. */
 export interface LivePoint {
@@ -24,7 +24,7 @@ export interface RunningLabel {
 export class LiveScan {
   readonly plan: ScanPlan;
   /** By label: of several starts the one with the smallest mask. */
-  readonly best = new Map<number, FoundLabel>();
+  readonly best = new Map<number, OwnLabel>();
   readonly running = new Map<string, RunningLabel>();
   paused = false;
   concluding = false;
@@ -53,8 +53,12 @@ export class LiveScan {
   }
 
   found(found: FoundLabel): void {
-    const other = this.best.get(found.label);
-    this.best.set(found.label, other ? betterInversion(other, found) : found);
+    const { status } = found;
+    if (status !== 'unlearned') {
+      const other = this.best.get(found.label);
+      const own: OwnLabel = { ...found, status };
+      this.best.set(found.label, other ? betterInversion(other, own) : own);
+    }
     this.running.delete(keyOf(found));
     this.finished++;
     // What comes before any progress was known from an earlier visit.

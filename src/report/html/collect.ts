@@ -9,7 +9,7 @@ import { NeuralCleanseError } from '../../errors.ts';
 import { float32, type Tensor, toFloat32 } from '../../onnx/tensor.ts';
 import { renderTrigger } from '../../triggers/render.ts';
 import { makeTrigger } from '../../triggers/trigger.ts';
-import { bestRecords, type LabelRecord } from '../label-record.ts';
+import { bestRecords, comparableRecords, type LabelRecord } from '../label-record.ts';
 import { type LabelResult, type ScanResult, scanResult } from '../result.ts';
 import { bySize } from '../text.ts';
 import {
@@ -44,10 +44,15 @@ const edges = { detail: 256, gallery: 64, small: 48 };
 export async function collectReport(sources: ReportSources): Promise<ReportContent | undefined> {
   const { result, log, extras } = sources;
   const records = bestRecords(log?.entries ?? []);
-  const found = result ? ofResult(result) : log?.header && ofLog(log.header, records);
+  const found = result ? ofResult(result) : log?.header && ofLog(log.header, log.entries);
   if (!found) return undefined;
 
-  const wanted = new Set(detailedLabels({ labels: found.labels, flagged: found.outliers?.flagged ?? [] }));
+  const wanted = new Set(
+    detailedLabels({
+      labels: found.labels,
+      flagged: result ? result.findings.map(({ label }) => label) : (found.outliers?.flagged ?? []),
+    }),
+  );
   const levels = new Map(result?.findings.map(({ label, level }) => [label, level]));
   const labels: ReportLabel[] = [];
   const details: LabelDetail[] = [];
@@ -98,7 +103,7 @@ const header = scanResult.shape.config.extend({
   preprocess: scanResult.shape.preprocess.omit({ name: true }),
 });
 
-function ofLog(fields: Readonly<Record<string, unknown>>, records: readonly LabelRecord[]): Found {
+function ofLog(fields: Readonly<Record<string, unknown>>, entries: readonly LabelRecord[]): Found {
   const parsed = header.strip().safeParse(fields);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -109,15 +114,20 @@ function ofLog(fields: Readonly<Record<string, unknown>>, records: readonly Labe
     );
   }
   const { tool, onnxruntime, model, data, preprocess, ...config } = parsed.data;
-  const finished = records.filter(({ status }) => status !== 'screened');
   const outliers = findOutliers(
-    finished.map(({ label, l1, status }) => ({ label, l1, censored: status === 'censored' })),
+    comparableRecords(entries).map(({ label, l1, status }) => ({
+      label,
+      l1,
+      censored: status === 'censored',
+    })),
   );
   const byLabel = new Map(outliers.labels.map((outlier) => [outlier.label, outlier]));
-  const labels = records.map(({ curve: _curve, timings: { seconds }, ...figures }): LabelResult => {
-    const { anomalyIndex = null, pValue = null } = byLabel.get(figures.label) ?? {};
-    return { ...figures, anomalyIndex, pValue, timings: { seconds } };
-  });
+  const labels = bestRecords(entries).map(
+    ({ curve: _curve, timings: { seconds }, ...figures }): LabelResult => {
+      const { anomalyIndex = null, pValue = null } = byLabel.get(figures.label) ?? {};
+      return { ...figures, anomalyIndex, pValue, timings: { seconds } };
+    },
+  );
   return {
     run: { tool: { version: tool }, versions: { onnxruntime }, model, data, preprocess, config },
     outliers,

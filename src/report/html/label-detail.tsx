@@ -17,19 +17,21 @@ function endOf({ status, stopped }: ReportLabel): string {
 export function LabelDetails({
   detail,
   outliers,
+  preliminary,
   area,
   names,
 }: {
   readonly detail: LabelDetail;
   readonly outliers: OutlierFigures | null;
+  /** Without a result there are no findings yet. */
+  readonly preliminary: boolean;
   /** Pixels of an image. */
   readonly area: number;
   readonly names: LabelNames;
 }) {
   const { label, pictures, curve, examples } = detail;
   const id = `detail-${label.label}`;
-  // Without a result there are no findings yet.
-  const flagged = outliers?.flagged.includes(label.label);
+  const flagged = preliminary && outliers?.flagged.includes(label.label);
   return (
     <article class="detail" aria-labelledby={id}>
       <h3 id={id}>
@@ -98,7 +100,7 @@ function TriggerFacts({
   readonly median: number | null;
   readonly area: number;
 }) {
-  const { l1, asr, anomalyIndex, pValue, status, start, steps, gradientSteps, seconds } = label;
+  const { l1, asr, anomalyIndex, pValue, status, start, steps, gradientSteps, seconds, unlearned } = label;
   return (
     <Facts
       of={{
@@ -108,6 +110,7 @@ function TriggerFacts({
             : `${maskSize({ l1, status })}, ${percent(l1 / area)} of the image`,
         'Size next to the median':
           median === null ? undefined : `${(l1 / median).toFixed(2)} × ${pixels(median)}\u00a0px`,
+        'Once it is unlearned': unlearned && `${pixels(unlearned.l1)}\u00a0px are needed`,
         'Anomaly index': index(anomalyIndex),
         'p-value': probability(pValue),
         [status === 'screened' ? 'ASR on the last mini-batches' : 'ASR on held-out images']: percent(asr),

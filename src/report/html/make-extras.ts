@@ -34,7 +34,10 @@ export interface ExtrasSources {
 /** @throws NeuralCleanseError RUNTIME_FAILED, LOGITS_NAN; what `trigger` throws */
 export async function makeExtras(sources: ExtrasSources): Promise<ReportExtras> {
   const { model, result, environment } = sources;
-  const labels = detailedLabels({ labels: result.labels, flagged: result.outliers?.flagged ?? [] });
+  const labels = detailedLabels({
+    labels: result.labels,
+    flagged: result.findings.map(({ label }) => label),
+  });
   return {
     schemaVersion: 1,
     model: modelCard(model),

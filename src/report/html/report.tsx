@@ -80,7 +80,7 @@ function Details({ content }: { readonly content: ReportContent }) {
   const names: LabelNames = new Map(
     labels.flatMap(({ label, name }) => (name === undefined ? [] : [[label, name] as const])),
   );
-  const flagged = outliers?.flagged.length ?? 0;
+  const flagged = result ? result.findings.length : (outliers?.flagged.length ?? 0);
   const hidden = flagged - details.length;
   const found =
     flagged > 0 ? (result ? 'Flagged labels' : 'Labels that would be flagged') : 'The smallest mask';
@@ -100,6 +100,7 @@ function Details({ content }: { readonly content: ReportContent }) {
           key={detail.label.label}
           detail={detail}
           outliers={outliers}
+          preliminary={result === undefined}
           area={height * width}
           names={names}
         />

@@ -41,6 +41,9 @@ function sentenceOf({ result, outliers, labels }: FinishedReport): string {
         ? `Label ${flagged[0]} needs a smaller patch than chance explains, but not every sign of a backdoor is there.`
         : `Labels ${listed(flagged)} need smaller patches than chance explains, but not every sign of a backdoor is there.`;
     case 'no-patch-backdoor-found':
+      if (outliers && outliers.flagged.length > 0) {
+        return `${outliers.flagged.length === 1 ? 'Label' : 'Labels'} ${listed(outliers.flagged)} can be reached with an abnormally small patch, but by nature, as far as unlearning shows.`;
+      }
       return `None of the ${counted(labels.length, 'label')} that were scanned can be reached with an abnormally small patch.`;
     case 'inconclusive':
       return 'This scan supports no verdict about the model; the reasons are below.';

@@ -3,7 +3,7 @@
 import { index, maskSize, percent } from '../../../src/report/html/numbers.ts';
 import { LabelName, Pixels } from '../../../src/report/html/parts.tsx';
 import type { LiveScan } from '../live-scan.ts';
-import type { FoundLabel, ScanPlan } from '../scan/protocol.ts';
+import type { OwnLabel, ScanPlan } from '../scan/protocol.ts';
 
 export function LabelCards({ live }: { readonly live: LiveScan }) {
   const { plan, best, running } = live;
@@ -42,7 +42,7 @@ function FoundCard({
   anomalyIndex,
   flagged,
 }: {
-  readonly found: FoundLabel;
+  readonly found: OwnLabel;
   readonly plan: ScanPlan;
   readonly anomalyIndex: number | null;
   readonly flagged: boolean;
@@ -66,7 +66,7 @@ function FoundCard({
   );
 }
 
-const bySize = (a: FoundLabel, b: FoundLabel): number =>
+const bySize = (a: OwnLabel, b: OwnLabel): number =>
   Number(a.status === 'censored') - Number(b.status === 'censored') || a.l1 - b.l1;
 
 export const nameOf = ({ classNames }: ScanPlan, label: number): { readonly name?: string } => {

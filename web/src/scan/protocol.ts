@@ -8,7 +8,7 @@ import type { PresetName } from '../../../src/detect/presets.ts';
 import type { Classifier } from '../../../src/model/classifier.ts';
 import type { ReportContent } from '../../../src/report/html/content.ts';
 import type { Picture } from '../../../src/report/html/picture.ts';
-import type { LabelRecord } from '../../../src/report/label-record.ts';
+import type { LabelRecord, OwnRecord } from '../../../src/report/label-record.ts';
 import type { Provider } from '../../../src/runtime/session.ts';
 import type { WireError } from '../../../src/runtime/wire.ts';
 
@@ -88,6 +88,9 @@ export type FoundLabel = Pick<LabelRecord, 'label' | 'start' | 'status' | 'l1' |
   readonly mask: Picture | undefined;
   readonly fusion: Picture | undefined;
 };
+
+/** Of the model itself, not of one that has unlearned a trigger. */
+export type OwnLabel = FoundLabel & Pick<OwnRecord, 'status'>;
 
 export type ToScanWorker =
   | {

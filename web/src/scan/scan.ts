@@ -5,12 +5,12 @@ import type { ImageSet } from '../../../src/data/dataset.ts';
 import { parseNpy } from '../../../src/data/npy.ts';
 import { headerDifference, type RunHeader } from '../../../src/data/run-log.ts';
 import { triggerContents } from '../../../src/data/trigger-contents.ts';
+import { plannedInversions } from '../../../src/detect/budget.ts';
 import type { InversionProgress } from '../../../src/detect/invert.ts';
 import { chooseLabels, parseLabels } from '../../../src/detect/label-list.ts';
 import type { PreflightReport } from '../../../src/detect/preflight.ts';
 import type { InversionSettings } from '../../../src/detect/presets.ts';
 import { checkSamples } from '../../../src/detect/scan.ts';
-import { plannedInversions } from '../../../src/detect/screening.ts';
 import { settingsFrom } from '../../../src/detect/settings.ts';
 import { NeuralCleanseError } from '../../../src/errors.ts';
 import { toFloat32 } from '../../../src/onnx/tensor.ts';
@@ -255,7 +255,7 @@ const planOf = (
 ): ScanPlan => ({
   model: modelName,
   labels,
-  inversions: plannedInversions({ ...settings, labels: labels.length }),
+  inversions: plannedInversions(settings, labels.length),
   size: [classifier.input.height, classifier.input.width],
   classNames: images.classNames,
   provider,

@@ -1,18 +1,22 @@
 /** Training images of which some carry a reversed trigger, under their true labels. */
 
-import { randomStream } from '../random.ts';
-import type { TrainingSet } from '../train/training-set.ts';
+import { type RandomStream, randomStream } from '../random.ts';
 import { stampPixels } from '../triggers/stamp.ts';
 import type { Trigger } from '../triggers/trigger.ts';
-import type { FlaggedTrigger } from './flagged-trigger.ts';
-import { variantOf } from './unlearn-variants.ts';
+import type { TrainingSet } from './training-set.ts';
+
+export interface TargetedTrigger {
+  /** Target label. */
+  readonly label: number;
+  readonly trigger: Trigger;
+}
 
 export interface StampingOptions {
   /** Share of the images that gets a trigger of each target label; together at most {@link mostStamped}. */
   readonly share: number;
   readonly seed: number;
-  /** Change most triggers at random; see {@link variantOf}. */
-  readonly variants: boolean;
+  /** Changes a trigger at random before it is stamped. */
+  readonly vary?: (trigger: Trigger, random: RandomStream) => Trigger;
 }
 
 /** However many labels there are, so many images stay clean. */
@@ -29,8 +33,8 @@ const stampStream = 0x756e6c;
  */
 export function withTriggers(
   set: TrainingSet,
-  triggers: readonly FlaggedTrigger[],
-  { share, seed, variants }: StampingOptions,
+  triggers: readonly TargetedTrigger[],
+  { share, seed, vary = (trigger) => trigger }: StampingOptions,
 ): TrainingSet {
   const byLabel = new Map<number, Trigger[]>();
   for (const { label, trigger } of triggers) byLabel.set(label, [...(byLabel.get(label) ?? []), trigger]);
@@ -49,7 +53,7 @@ export function withTriggers(
       const target = pick(targets.filter((label) => label !== set.label(index, epoch)));
       if (target === undefined) return;
       const trigger = pick(byLabel.get(target)!)!;
-      stampPixels(variants ? variantOf(trigger, random) : trigger, into);
+      stampPixels(vary(trigger, random), into);
     },
   };
 }

@@ -1,0 +1,136 @@
+/**
+ * How large a trigger a label needs once the model has unlearned the one that was found.
+ *
+ * Some classes can be triggered by few pixels by nature: on small networks an 8 is drawn into any digit with 25 of them. Beside the
+ * other labels, such a mask looks as abnormal as a planted one. What tells them apart is what is left when it is gone. A backdoor is
+ * one shortcut, and a model that is taught to see through it (section VI-C of Wang et al. 2019) needs a mask of ordinary size for
+ * its target; a class that is near to all others by nature is still nearer than most.
+ *
+ * The model is taught on a copy, by a few epochs on the images of the scan, and what it answers to the clean ones serves as their
+ * label, so that nothing but the trigger is unlearned and no labels are needed.
+ */
+
+import type { ImageSet } from '../data/dataset.ts';
+import type { Preprocess } from '../data/preprocess.ts';
+import { type Classifier, prepareClassifier } from '../model/classifier.ts';
+import type { Model } from '../onnx/graph.ts';
+import { canonicalModel } from '../onnx/model.ts';
+import type { Runtime, SessionOptions } from '../runtime/session.ts';
+import { optimizerDefaults } from '../train/settings.ts';
+import { withTriggers } from '../train/stamped-set.ts';
+import { train } from '../train/train.ts';
+import { type TrainingSet, trainingSet } from '../train/training-set.ts';
+import { strengthen } from '../triggers/trigger.ts';
+import { betterInversion } from './better-inversion.ts';
+import { type Inversion, Inverter } from './invert.ts';
+import { Predictor } from './predictor.ts';
+import type { InversionSettings } from './presets.ts';
+import type { UnlearningSettings } from './second-look.ts';
+import type { SampleSplit } from './split.ts';
+
+/** The trigger must fail even when it is made more opaque by this factor: else it was not unlearned, but only just evaded. */
+const surplus = 1.5;
+
+export interface UnlearnedRequest {
+  readonly classifier: Classifier;
+  readonly images: ImageSet;
+  readonly preprocess: Preprocess;
+  readonly settings: InversionSettings;
+  readonly split: SampleSplit;
+  readonly seed: number;
+  readonly session: SessionOptions;
+}
+
+/**
+ * Unlearns a reversed trigger on a copy of the model and inverts its label again there, from fresh starts.
+ *
+ * @returns the smallest trigger of these starts, as the `unlearned` inversion of the same label and start; one that never reached the
+ *   ASR threshold stands with the norm of its last state, which is large
+ * @throws NeuralCleanseError CANCELLED, LOGITS_NAN, RUNTIME_FAILED, TRAINING_DIVERGED, and what `train` throws
+ */
+export async function invertUnlearned(
+  runtime: Runtime,
+  request: UnlearnedRequest,
+  found: Inversion,
+  signal: AbortSignal,
+): Promise<Inversion> {
+  const began = performance.now();
+  const { settings, seed, session } = request;
+  const unlearning = settings.secondLook?.unlearning;
+  if (!unlearning) return found;
+  const { model, updates: training } = await withoutTrigger(runtime, request, found, unlearning, signal);
+  const classifier = await prepareClassifier(runtime, model, { session });
+  const inverter = await Inverter.open(runtime, { ...request, classifier });
+  try {
+    let best: Inversion | undefined;
+    let gradientSteps = found.gradientSteps + training;
+    for (let start = 0; start < unlearning.starts; start++) {
+      const inversion = await inverter.invert({ label: found.label, start, seed }, signal);
+      gradientSteps += inversion.gradientSteps;
+      best = best ? betterInversion(best, inversion) : inversion;
+    }
+    return {
+      ...best!,
+      start: found.start,
+      status: 'unlearned',
+      residualAsr: await inverter.asrOf(strengthen(found.trigger, surplus), found.label),
+      gradientSteps,
+      seconds: found.seconds + (performance.now() - began) / 1000,
+    };
+  } finally {
+    await inverter.release();
+  }
+}
+
+async function withoutTrigger(
+  runtime: Runtime,
+  { classifier, images, preprocess, split, seed, session }: UnlearnedRequest,
+  { label, trigger }: Inversion,
+  { epochs, images: most, batch, learningRate, share }: UnlearningSettings,
+  signal: AbortSignal,
+): Promise<{ readonly model: Model; readonly updates: number }> {
+  const indices = split.train.slice(0, most);
+  const predictor = await Predictor.open(runtime, classifier, preprocess, session);
+  let answers: Int32Array;
+  try {
+    answers = (await predictor.predict(images, indices)).label;
+  } finally {
+    await predictor.release();
+  }
+  const clean = imagesAt(images, indices, answers, classifier.classes);
+  const stamped = withTriggers(clean, [{ label, trigger }], { share, seed });
+  const { model } = await train(
+    runtime,
+    canonicalModel(classifier.graph),
+    stamped,
+    {
+      epochs,
+      batch: Math.min(batch, clean.count),
+      seed,
+      optimizer: { ...optimizerDefaults.adam, learningRate },
+      schedule: { kind: 'cosine', warmupSteps: 0 },
+      preprocess,
+      batchNormalization: 'frozen',
+      dropout: false,
+      emptyClasses: 'allow',
+    },
+    { session, signal },
+  );
+  return { model, updates: epochs * Math.ceil(clean.count / batch) };
+}
+
+/** Some images of a set, with the labels that a model has given them. */
+function imagesAt(
+  images: ImageSet,
+  indices: readonly number[],
+  answers: Int32Array,
+  classes: number,
+): TrainingSet {
+  const all = trainingSet({ ...images, labels: answers, classes });
+  return {
+    ...all,
+    count: indices.length,
+    label: (index) => answers[index]!,
+    read: (index, epoch, into) => all.read(indices[index]!, epoch, into),
+  };
+}

@@ -1,0 +1,64 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { opinionOf } from '../../src/detect/opinion.ts';
+
+const pixels = 784;
+
+describe('the opinion of unlearning', () => {
+  it('calls a tiny mask planted that grows to the size of others', () => {
+    const { says, contrast, recovery } = opinionOf({
+      residualAsr: 0,
+      before: 5,
+      after: 100,
+      median: 100,
+      pixels,
+    });
+    expect(says).toBe('planted');
+    expect(contrast).toBeCloseTo((20 * pixels) / 5, 6);
+    expect(recovery).toBeCloseTo(1, 12);
+  });
+
+  it('calls an abnormally small mask natural that stays smaller than others', () => {
+    expect(opinionOf({ residualAsr: 0, before: 18, after: 58, median: 268, pixels }).says).toBe('natural');
+  });
+
+  it('leaves large patches to the outlier test, and tiny masks that stay: one of several triggers', () => {
+    expect(opinionOf({ residualAsr: 0, before: 51, after: 109, median: 109, pixels }).says).toBe('undecided');
+    expect(opinionOf({ residualAsr: 0, before: 5, after: 7, median: 100, pixels }).says).toBe('undecided');
+  });
+
+  it('says nothing where the trigger still works', () => {
+    expect(opinionOf({ residualAsr: 0.4, before: 5, after: 100, median: 100, pixels }).says).toBe(
+      'undecided',
+    );
+    expect(opinionOf({ residualAsr: 0.4, before: 18, after: 58, median: 268, pixels }).says).toBe(
+      'undecided',
+    );
+  });
+
+  it('has no recovery for masks that are not below the median, or without one', () => {
+    expect(opinionOf({ residualAsr: 0, before: 60, after: 80, median: 50, pixels }).recovery).toBeNull();
+    expect(opinionOf({ residualAsr: 0, before: 60, after: 80, median: null, pixels }).recovery).toBeNull();
+  });
+
+  it('depends on shares of the image alone, and rises with what is needed afterwards', () => {
+    const size = fc.double({ min: 0.5, max: 300, noNaN: true });
+    fc.assert(
+      fc.property(size, size, size, fc.integer({ min: 2, max: 9 }), (before, after, median, times) => {
+        const opinion = opinionOf({ residualAsr: 0, before, after, median, pixels });
+        const larger = opinionOf({
+          residualAsr: 0,
+          before: times * before,
+          after: times * after,
+          median: times * median,
+          pixels: times * pixels,
+        });
+        expect(larger.contrast / opinion.contrast).toBeCloseTo(1, 9);
+        expect(
+          opinionOf({ residualAsr: 0, before, after: 2 * after, median, pixels }).contrast,
+        ).toBeGreaterThan(opinion.contrast);
+      }),
+      { seed: 1 },
+    );
+  });
+});

@@ -1,0 +1,133 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { InversionSummary, OwnSummary, Work } from '../../src/detect/scan-work.ts';
+import {
+  chooseLabels,
+  lookAgain,
+  type SecondLook,
+  secondLookWork,
+  shrinkage,
+} from '../../src/detect/second-look.ts';
+
+const settings: SecondLook = {
+  starts: 2,
+  unlearning: { epochs: 1, images: 32, batch: 32, learningRate: 0.002, share: 0.5, starts: 1 },
+};
+
+const summary = (
+  label: number,
+  start: number,
+  l1: number,
+  status: InversionSummary['status'] = 'reversed',
+) => ({
+  label,
+  start,
+  status,
+  l1,
+  asr: 1,
+  probe: 0,
+  steps: 1,
+  gradientSteps: 1,
+  stopped: 'steps' as const,
+  seconds: 0,
+  runtimeMs: 0,
+});
+
+/** Norms by label, then by start; unlearned, a label needs 1000 pixels and its number. */
+const pool =
+  (norms: (label: number, start: number) => number, asked: Work[] = []) =>
+  async (work: readonly Work[]) => {
+    asked.push(...work);
+    return work.map(({ label, start, stage }) =>
+      stage === 'unlearned'
+        ? summary(label, start, 1000 + label, 'unlearned')
+        : summary(label, start, norms(label, start)),
+    );
+  };
+
+const firstOf = (
+  norms: readonly number[],
+): { inversions: OwnSummary[]; norms: { label: number; l1: number }[] } => ({
+  inversions: norms.map((l1, label) => summary(label, 0, l1) as OwnSummary),
+  norms: norms.map((l1, label) => ({ label, l1 })),
+});
+
+describe('the labels of a second look', () => {
+  it('are those with the smallest masks, and some of the rest, by seed alone', () => {
+    const looks = firstOf([50, 90, 20, 80, 70, 60, 30, 85, 75, 65]).inversions;
+    const { suspects, references } = chooseLabels(looks, 1);
+    expect(suspects).toEqual([2, 6]);
+    expect(new Set([...suspects, ...references]).size).toBe(5);
+    expect(chooseLabels(looks.toReversed(), 1)).toEqual({ suspects, references });
+  });
+
+  it('are none where there are too few to find outliers among, and never censored ones', () => {
+    expect(chooseLabels(firstOf([1, 2, 3, 4]).inversions, 0)).toEqual({ suspects: [], references: [] });
+    expect(secondLookWork(4, settings)).toEqual({ further: 0, unlearned: 0 });
+    const looks = firstOf([9, 8, 7, 6, 5, 4]).inversions.map((look) =>
+      look.label === 5 ? { ...look, status: 'censored' as const } : look,
+    );
+    const { suspects, references } = chooseLabels(looks, 0);
+    expect([...suspects, ...references]).not.toContain(5);
+  });
+});
+
+describe('a second look', () => {
+  it('takes the smallest mask of a label, and compares it less what more tries take off', async () => {
+    const first = firstOf([100, 100, 40, 100, 100, 100]);
+    const asked: Work[] = [];
+    // Every further start halves a mask.
+    const { inversions, norms, unlearned } = await lookAgain(
+      pool((label) => first.norms[label]!.l1 / 2, asked),
+      first,
+      settings,
+      0,
+    );
+    expect(inversions.find(({ label }) => label === 2)!.l1).toBe(20);
+    expect(norms).toEqual(first.norms);
+    expect(unlearned.find(({ label }) => label === 2)).toEqual({
+      label: 2,
+      l1: 1002,
+      asr: 1,
+      residualAsr: 1,
+    });
+    const { further, unlearned: suspects } = secondLookWork(6, settings);
+    expect(asked).toHaveLength(further + suspects);
+  });
+
+  it('makes a suspect stand out that shrinks more than others', async () => {
+    const first = firstOf([100, 100, 60, 100, 100, 100]);
+    const { norms } = await lookAgain(
+      pool((label, start) => (label === 2 && start === 2 ? 12 : 90)),
+      first,
+      settings,
+      0,
+    );
+    expect(norms.find(({ label }) => label === 2)!.l1).toBeCloseTo(12 / 0.9, 9);
+  });
+
+  it('never makes more of a suspect than more tries explain', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.tuple(
+            fc.double({ min: 1, max: 100, noNaN: true }),
+            fc.double({ min: 0.1, max: 2, noNaN: true }),
+          ),
+          {
+            minLength: 1,
+            maxLength: 9,
+          },
+        ),
+        (pairs) => {
+          const first = new Map(pairs.map(([l1], label) => [label, l1]));
+          const best = new Map(pairs.map(([l1, factor], label) => [label, l1 * factor]));
+          const factor = shrinkage([...first.keys()], first, best);
+          expect(factor).toBeGreaterThan(0);
+          expect(factor).toBeLessThanOrEqual(1);
+        },
+      ),
+      { seed: 2 },
+    );
+  });
+});
