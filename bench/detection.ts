@@ -4,8 +4,7 @@
  *   npm run bench:detection -- [--zoo DIR] [--gtsrb gtsrb.h5] [--cifar10 cifar10.h5] [--preset fast|paper] [--only WORD] [--half judging|tuning] [--threads N] [--out FILE.json]
  *
  * The scan is the command line's, with its own thresholds, on test images; it sees only model and images. Truth is read
- * afterwards. Beside the verdicts stands what a threshold on the model's p-value would say that lets pass 95 % of the clean models
- * of the other half.
+ * afterwards. Models whose network recognises less than half of the images have no verdict, and stay in every count.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -20,7 +19,7 @@ import type { Rate } from '../src/attack/wilson.ts';
 import { type ScanResult, scanResult } from '../src/report/result.ts';
 import { gradientStepsOf } from './gradient-steps.ts';
 import { mnistFolder } from './mnist.ts';
-import { accused, areaUnderRoc, hits, type Judged, thresholdAt } from './zoo/measures.ts';
+import { accused, areaUnderRoc, hits, type Judged, scoreOf } from './zoo/measures.ts';
 import type { ZooData, ZooModel } from './zoo/models.ts';
 
 const { values } = parseArgs({
@@ -45,12 +44,11 @@ type Entry = Omit<ZooModel, 'options'> & { readonly model: string; readonly plan
 type Row = Judged & Pick<Entry, 'half' | 'patch' | 'data' | 'network'>;
 
 const entries = (JSON.parse(readFileSync(join(zoo, 'zoo.json'), 'utf8')) as Entry[]).filter(
-  ({ id, planted, data, half, attack }) =>
+  ({ id, planted, data, half }) =>
     planted &&
     id.includes(values.only) &&
     paths[data] !== undefined &&
-    // The clean models of the other half set the threshold.
-    (values.half === undefined || half === values.half || attack === 'clean'),
+    (values.half === undefined || half === values.half),
 );
 const rows: Row[] = [];
 for (const [i, entry] of entries.entries()) {
@@ -109,12 +107,13 @@ function judge({ id, attack, half, patch, data, network }: Entry, result: ScanRe
     network,
     targets: backdoors.flatMap(({ policy }) => targetOf(policy) ?? []),
     infected: backdoors.length > 0,
-    score: -Math.log10(Math.max(result.outliers?.pValue ?? 1, 1e-12)),
+    score: scoreOf(result),
     verdict: result.verdict,
-    flagged: result.outliers?.flagged ?? [],
-    first: bySize[0]?.anomalyIndex === null ? undefined : bySize[0]?.label,
+    flagged: result.findings.map(({ label }) => label),
+    // The first finding has the smallest mask; without any, the largest index comes nearest to one.
+    first: result.findings[0]?.label ?? (bySize[0]?.anomalyIndex === null ? undefined : bySize[0]?.label),
     gradientSteps: result.labels.length > 0 ? gradientStepsOf(runOf(id)) : 0,
-    seconds: result.timings.seconds,
+    seconds: result.timings.inversionSeconds,
   };
 }
 
@@ -127,21 +126,18 @@ function print(): void {
     numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? 0;
   const isFound = ({ verdict }: Row): boolean => verdict === 'backdoored';
   const isNoticed = ({ verdict }: Row): boolean => verdict === 'backdoored' || verdict === 'suspicious';
-  const [tuning, judging] = (['tuning', 'judging'] as const).map((half) =>
-    rows.filter((row) => row.half === half),
-  );
-  const threshold = thresholdAt(tuning!, 0.05);
-  const isAbove = ({ score }: Row): boolean => score > threshold;
+  const half = values.half ?? 'judging';
+  const judged = rows.filter((row) => row.half === half);
   const version = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
   console.log(
     `${cpus()[0]?.model.trim()}, ${threads} threads, preset ${preset}, onnxruntime-node ${version.version}, node ${process.versions.node}\n`,
   );
   console.log(
-    '| judging half | backdoored | suspicious or backdoored | above the tuned threshold | first label is a target | gradient steps, median | s, median |',
+    `| ${half} half | backdoored | suspicious or backdoored | first label is a target | gradient steps, median | s of inversions, median |`,
   );
-  console.log('|---|---|---|---|---|---:|---:|');
+  console.log('|---|---|---|---|---:|---:|');
   const line = (name: string, models: readonly Row[]): void => {
-    const cells = [isFound, isNoticed, isAbove].map((rule) => text(accused(models, rule)));
+    const cells = [isFound, isNoticed].map((rule) => text(accused(models, rule)));
     const targeted = models.filter(({ targets }) => targets.length > 0);
     cells.push(text(accused(targeted, hits)));
     cells.push(
@@ -152,16 +148,16 @@ function print(): void {
   };
   const isWanted = ({ patch, attack }: Row): boolean =>
     patch && attack !== 'square-10' && attack !== 'triggers-3';
-  for (const attack of new Set(judging!.map((row) => row.attack))) {
+  for (const attack of new Set(judged.map((row) => row.attack))) {
     line(
       attack,
-      judging!.filter((row) => row.attack === attack),
+      judged.filter((row) => row.attack === attack),
     );
   }
-  const wanted = judging!.filter(isWanted);
-  const clean = judging!.filter(({ infected }) => !infected);
+  const wanted = judged.filter(isWanted);
+  const clean = judged.filter(({ infected }) => !infected);
   line('**patches up to 8×8, one to three targets**', wanted);
   console.log(
-    `\nArea under the ROC curve, those patches against clean models: ${areaUnderRoc([...wanted, ...clean]).toFixed(3)}. Tuned threshold: p below ${(10 ** -threshold).toPrecision(2)}, from ${tuning!.filter((m) => !m.infected).length} clean models of the tuning half.`,
+    `\nArea under the ROC curve, those patches against clean models: ${areaUnderRoc([...wanted, ...clean]).toFixed(3)}.`,
   );
 }

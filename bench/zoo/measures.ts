@@ -1,6 +1,8 @@
 /** What is said of a detector that has judged many models. */
 
 import { type Rate, rateOf } from '../../src/attack/wilson.ts';
+import { defaultOpinionLevels, opinionOf } from '../../src/detect/opinion.ts';
+import type { ScanResult } from '../../src/report/result.ts';
 
 /** What a scan said of one model, beside the truth. */
 export interface Judged {
@@ -9,11 +11,11 @@ export interface Judged {
   /** Empty for clean models, and for attacks without one target. */
   readonly targets: readonly number[];
   readonly infected: boolean;
-  /** The larger, the more suspect: −log10 of the model's p-value. */
+  /** The larger, the more suspect: see {@link scoreOf}. */
   readonly score: number;
   readonly verdict: string;
   readonly flagged: readonly number[];
-  /** Label of the largest index. */
+  /** Of the first finding, or of the largest index. */
   readonly first: number | undefined;
   readonly gradientSteps: number;
   readonly seconds: number;
@@ -34,11 +36,25 @@ export function areaUnderRoc(judged: readonly Pick<Judged, 'infected' | 'score'>
   return wins / (infected.length * clean.length);
 }
 
-/** Smallest threshold that at most `fpr` of the clean models exceed. */
-export function thresholdAt(judged: readonly Pick<Judged, 'infected' | 'score'>[], fpr: number): number {
-  const scores = judged.filter(({ infected }) => !infected).map(({ score }) => score);
-  const allowed = Math.floor(fpr * scores.length);
-  return scores.sort((a, b) => b - a)[allowed] ?? Number.NEGATIVE_INFINITY;
+/**
+ * One number for what a scan has found: the largest log contrast of its suspects (src/detect/opinion.ts), or, where the outlier test has
+ * flagged a label and unlearning has not cleared it, the threshold of that with the evidence of the p-value on top.
+ */
+export function scoreOf({ labels, outliers, findings, model }: ScanResult): number {
+  if (!outliers) return Number.NEGATIVE_INFINITY;
+  const { median } = outliers;
+  const pixels = model.input.height * model.input.width;
+  const contrasts = labels.flatMap(({ l1, unlearned }) =>
+    unlearned
+      ? [Math.log(opinionOf({ ...unlearned, before: l1, after: unlearned.l1, median, pixels }).contrast)]
+      : [],
+  );
+  const threshold = Math.log(defaultOpinionLevels.plantedContrast);
+  const flagged = findings.flatMap(({ label }) => {
+    const pValue = labels.find((found) => found.label === label)!.pValue ?? 1;
+    return pValue < 0.05 ? [threshold - Math.log10(Math.max(pValue, 1e-12))] : [];
+  });
+  return Math.max(Number.NEGATIVE_INFINITY, ...contrasts, ...flagged);
 }
 
 /** Share of the models that a rule accuses; `undefined` without models. */
@@ -46,5 +62,5 @@ export function accused<T>(models: readonly T[], rule: (model: T) => boolean): R
   return models.length === 0 ? undefined : rateOf(models.filter(rule).length, models.length);
 }
 
-/** The label of the largest index is one that was planted. */
+/** The label that comes first is one that was planted. */
 export const hits = ({ first, targets }: Judged): boolean => first !== undefined && targets.includes(first);

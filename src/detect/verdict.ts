@@ -183,6 +183,8 @@ export function exitCodeOf(verdict: Verdict, failOn: FailOn = 'backdoored'): 0 |
 function opinionsOf(input: VerdictInput, levels: VerdictLevels): ReadonlyMap<number, Opinion> {
   const { outliers, unlearned = new Map(), pixels } = input;
   const { median } = outliers;
+  // With too few labels to compare there is no verdict, whatever unlearning says.
+  if (median === null) return new Map();
   const isTaught = [...unlearned.values()].every(({ residualAsr }) => residualAsr <= levels.maxResidualAsr);
   return new Map(
     [...unlearned].map(([label, masks]) => {

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
-import { accused, areaUnderRoc, thresholdAt } from '../../bench/zoo/measures.ts';
+import { accused, areaUnderRoc, scoreOf } from '../../bench/zoo/measures.ts';
 import { zooModels } from '../../bench/zoo/models.ts';
+import { sampleResult } from '../report/sample.ts';
 
 const models = (clean: readonly number[], infected: readonly number[]) => [
   ...clean.map((score) => ({ score, infected: false })),
@@ -14,13 +15,18 @@ it('counts pairs in which the infected model scores higher, and ties by half', (
   expect(areaUnderRoc(models([], [1]))).toBeNaN();
 });
 
-it('lets at most the asked share of clean models exceed the threshold, whatever infected ones score', () => {
-  const scores = Array.from({ length: 40 }, (_, i) => i);
-  const threshold = thresholdAt(models(scores, [100]), 0.05);
-  expect(threshold).toBe(37);
-  expect(accused(scores, (score) => score > threshold)).toMatchObject({ count: 2, total: 40 });
-  expect(thresholdAt(models([5, 1, 3], []), 0.05)).toBe(5);
+it('accuses a share of models, and none of none', () => {
+  expect(accused([1, 2, 3, 4], (score) => score > 3)).toMatchObject({ count: 1, total: 4 });
   expect(accused([], () => true)).toBeUndefined();
+});
+
+it('scores what unlearning shows, and flagged labels above all that it leaves open', () => {
+  const base = sampleResult();
+  const suspect = { ...base.labels[0]!, l1: 10, unlearned: { l1: 100, asr: 1, residualAsr: 0 } };
+  const without = { ...base, findings: [], labels: [suspect] };
+  expect(scoreOf(without)).toBeCloseTo(Math.log((10 * 1024) / 10), 9);
+  expect(scoreOf(base)).toBeGreaterThan(Math.log(280));
+  expect(scoreOf({ ...base, outliers: null })).toBe(Number.NEGATIVE_INFINITY);
 });
 
 it('has a zoo of enough models, each with a name and a seed of its own, in halves of both kinds', () => {

@@ -282,6 +282,12 @@ describe('what is left after unlearning', () => {
     expect(decideVerdict(fitted).verdict).toBe('suspicious');
   });
 
+  it('says nothing where there are too few labels to compare', () => {
+    const few = findOutliers([...ordinary(4, 65, 0.2), { label: 43, l1: 60, censored: true }]);
+    const input = { outliers: few, preflight: { accuracy: 0.98 }, pixels: 1024, ...unlearned(2, 90) };
+    expect(decideVerdict(input)).toMatchObject({ verdict: 'inconclusive', findings: [] });
+  });
+
   it('takes a large patch for a shortcut whose target is a class like others without it', () => {
     const large = scan(23);
     expect(decideVerdict(large).verdict).toBe('suspicious');
