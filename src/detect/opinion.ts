@@ -1,16 +1,18 @@
 /**
  * What unlearning says about a suspect: whether its mask was planted, or is what the class needs by nature.
  *
- * Two figures say it. The *contrast* is the factor by which the mask had to grow, per share of the image that it covered:
- * (after / before) / (before / pixels). It needs no other labels, so it also judges models whose natural masks differ widely. On the
- * tuning half of the zoo (docs/detection.md) it is at most 183 for suspects of clean models, and at least 437 for the smallest mask of
- * models with a planted patch, but for one of 8×8 pixels; the threshold lies half-way. The *recovery* is how much of the way to the median the mask has gone, on a
- * logarithmic scale: log(after / before) / log(median / before). What was planted recovers: the target then is a class like others.
- * What the class is by nature stays small.
+ * Two figures say it. The *contrast* is the factor by which the mask had to grow, up to the median of all labels, per share of the image
+ * that it covered: (min(after, median) / before) / (before / pixels). A class that is hardly reached at all any more has been taught
+ * too much, and proves no more than one that is like others; hence the minimum. On the tuning half of the zoo (docs/detection.md) the
+ * contrast is at most 134 for suspects of clean models, and at least 300 for the smallest mask of models with a planted patch, but for
+ * one of 8×8 pixels; the threshold lies half-way. It also judges models whose natural masks differ too widely for outliers.
+ *
+ * The *recovery* is how much of the way to the median the mask has gone, on a logarithmic scale: log(after / before) /
+ * log(median / before). What was planted recovers: the target then is a class like others. What the class is by nature stays small.
  */
 
 export interface OpinionLevels {
-  /** Least contrast of a planted mask. @default 280 */
+  /** Least contrast of a planted mask. @default 200 */
   readonly plantedContrast: number;
   /** An abnormally small mask that recovers less is natural… @default 0.7 */
   readonly naturalRecovery: number;
@@ -24,7 +26,7 @@ export interface OpinionLevels {
 }
 
 export const defaultOpinionLevels: OpinionLevels = {
-  plantedContrast: 280,
+  plantedContrast: 200,
   naturalRecovery: 0.7,
   naturalFraction: 0.015,
   maxResidualAsr: 0.2,
@@ -61,7 +63,8 @@ export function opinionOf(
   levels: OpinionLevels = defaultOpinionLevels,
 ): Opinion {
   const growth = after / Math.max(before, Number.MIN_VALUE);
-  const contrast = (growth * pixels) / Math.max(before, Number.MIN_VALUE);
+  const recovered = Math.min(after, median ?? after);
+  const contrast = (recovered * pixels) / Math.max(before, Number.MIN_VALUE) ** 2;
   const recovery = median !== null && before < median ? Math.log(growth) / Math.log(median / before) : null;
   if (residualAsr > levels.maxResidualAsr) return { says: 'undecided', contrast, recovery };
   if (contrast >= levels.plantedContrast) return { says: 'planted', contrast, recovery };

@@ -22,10 +22,10 @@ it('accuses a share of models, and none of none', () => {
 
 it('scores what unlearning shows, and flagged labels above all that it leaves open', () => {
   const base = sampleResult();
-  const suspect = { ...base.labels[0]!, l1: 10, unlearned: { l1: 100, asr: 1, residualAsr: 0 } };
+  const suspect = { ...base.labels[0]!, l1: 10, unlearned: { l1: 40, asr: 1, residualAsr: 0 } };
   const without = { ...base, findings: [], labels: [suspect] };
-  expect(scoreOf(without)).toBeCloseTo(Math.log((10 * 1024) / 10), 9);
-  expect(scoreOf(base)).toBeGreaterThan(Math.log(280));
+  expect(scoreOf(without)).toBeCloseTo(Math.log((4 * 1024) / 10), 9);
+  expect(scoreOf(base)).toBeGreaterThan(Math.log(200));
   expect(scoreOf({ ...base, outliers: null })).toBe(Number.NEGATIVE_INFINITY);
 });
 

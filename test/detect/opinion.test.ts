@@ -24,7 +24,7 @@ describe('the opinion of unlearning', () => {
 
   it('leaves large patches to the outlier test, and tiny masks that stay: one of several triggers', () => {
     expect(opinionOf({ residualAsr: 0, before: 51, after: 109, median: 109, pixels }).says).toBe('undecided');
-    expect(opinionOf({ residualAsr: 0, before: 5, after: 7, median: 100, pixels }).says).toBe('undecided');
+    expect(opinionOf({ residualAsr: 0, before: 5, after: 6, median: 100, pixels }).says).toBe('undecided');
   });
 
   it('says nothing where the trigger still works', () => {
@@ -34,6 +34,18 @@ describe('the opinion of unlearning', () => {
     expect(opinionOf({ residualAsr: 0.4, before: 18, after: 58, median: 268, pixels }).says).toBe(
       'undecided',
     );
+  });
+
+  it('takes no more than an ordinary size for proof', () => {
+    const { says, contrast } = opinionOf({
+      residualAsr: 0,
+      before: 42,
+      after: 706,
+      median: 139,
+      pixels: 1024,
+    });
+    expect(contrast).toBeCloseTo((139 * 1024) / 42 ** 2, 9);
+    expect(says).toBe('undecided');
   });
 
   it('has no recovery for masks that are not below the median, or without one', () => {
@@ -54,9 +66,9 @@ describe('the opinion of unlearning', () => {
           pixels: times * pixels,
         });
         expect(larger.contrast / opinion.contrast).toBeCloseTo(1, 9);
-        expect(
-          opinionOf({ residualAsr: 0, before, after: 2 * after, median, pixels }).contrast,
-        ).toBeGreaterThan(opinion.contrast);
+        const more = opinionOf({ residualAsr: 0, before, after: 2 * after, median, pixels });
+        expect(more.contrast).toBeGreaterThanOrEqual(opinion.contrast);
+        expect(more.contrast).toBeLessThanOrEqual(((1 + 1e-9) * (median * pixels)) / before ** 2);
       }),
       { seed: 1 },
     );
