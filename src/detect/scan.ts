@@ -119,8 +119,9 @@ export async function scanLabels(
     try {
       return await run(work);
     } catch (error) {
-      if (concernsOneLabel(error)) failed.push({ label: work.label, start: work.start, error });
-      else stop.abort(error);
+      if (concernsOneLabel(error) || isOpinionOnly(work, error)) {
+        failed.push({ label: work.label, start: work.start, error });
+      } else stop.abort(error);
       return undefined;
     }
   };
@@ -249,6 +250,10 @@ export function checkSamples(images: ImageSet, labels: readonly number[], seed: 
 
 /** What goes wrong with one trigger, or in one process; anything else would go wrong with every label. */
 const ofOneLabel: ReadonlySet<ErrorCode> = new Set(['LOGITS_NAN', 'RUNTIME_FAILED', 'WORKER_FAILED']);
+
+/** A model that cannot be trained, say for quantised weights, is scanned without the opinion of unlearning. */
+const isOpinionOnly = ({ stage }: Work, error: unknown): error is NeuralCleanseError =>
+  stage === 'unlearned' && error instanceof NeuralCleanseError && error.code !== 'CANCELLED';
 
 const concernsOneLabel = (error: unknown): error is NeuralCleanseError =>
   error instanceof NeuralCleanseError && ofOneLabel.has(error.code);

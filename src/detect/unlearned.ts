@@ -13,7 +13,7 @@
 import type { ImageSet } from '../data/dataset.ts';
 import type { Preprocess } from '../data/preprocess.ts';
 import { type Classifier, prepareClassifier } from '../model/classifier.ts';
-import type { Model } from '../onnx/graph.ts';
+import { type Model, prune } from '../onnx/graph.ts';
 import { canonicalModel } from '../onnx/model.ts';
 import type { Runtime, SessionOptions } from '../runtime/session.ts';
 import { optimizerDefaults } from '../train/settings.ts';
@@ -101,7 +101,7 @@ async function withoutTrigger(
   const stamped = withTriggers(clean, [{ label, trigger }], { share, seed });
   const { model } = await train(
     runtime,
-    canonicalModel(classifier.graph),
+    modelOf(classifier),
     stamped,
     {
       epochs,
@@ -117,6 +117,11 @@ async function withoutTrigger(
     { session, signal },
   );
   return { model, updates: epochs * Math.ceil(clean.count / batch) };
+}
+
+/** The classifier up to its logits: a softmax after them would be a second output. */
+function modelOf({ graph, logits }: Classifier): Model {
+  return canonicalModel(prune({ ...graph, outputs: graph.outputs.filter(({ name }) => name === logits) }));
 }
 
 /** Some images of a set, with the labels that a model has given them. */

@@ -145,12 +145,12 @@ describe('a scan that looks again', () => {
       close: () => pool.close(),
       run: (task, payload, options) =>
         (payload as InvertRequest).stage === 'unlearned'
-          ? Promise.reject(new NeuralCleanseError('RUNTIME_FAILED', 'no training here'))
+          ? Promise.reject(new NeuralCleanseError('TRAINABLE_UNKNOWN', 'no training here'))
           : pool.run(task, payload, options),
     };
     const outcome = await scanLabels(broken, looking);
     expect(outcome.unlearned).toEqual([]);
-    expect(outcome.failed.map(({ error }) => error.code)).toContain('RUNTIME_FAILED');
+    expect(outcome.failed.map(({ error }) => error.code)).toContain('TRAINABLE_UNKNOWN');
     expect(outcome.conclusion).toMatchObject({ verdict: 'backdoored', findings: [{ label: target }] });
   });
 });
