@@ -62,6 +62,13 @@ class Tally {
   }
 }
 
+const stageText: Readonly<Record<InversionSummary['status'], string>> = {
+  reversed: '',
+  censored: '',
+  screened: ', at first',
+  unlearned: ', its trigger unlearned',
+};
+
 const heartbeatMs = 10_000;
 
 class PlainProgress implements ScanProgress {
@@ -84,11 +91,11 @@ class PlainProgress implements ScanProgress {
   finished(inversion: InversionSummary): void {
     this.tally.add();
     const { label, start, status, l1, asr, steps, seconds } = inversion;
-    const again = start === 0 ? '' : ' again';
+    const again = start === 0 || status === 'unlearned' ? '' : ' again';
     const found = status === 'censored' ? 'ASR threshold not reached' : `L1 ${l1.toFixed(1)}`;
     const cost = `${steps} steps, ${seconds.toFixed(1)} s`;
     this.print(
-      `label ${label}${again}${status === 'screened' ? ', at first' : ''}: ${found}, ASR ${asr.toFixed(3)}, ${cost} (${this.tally.text()})`,
+      `label ${label}${again}${stageText[status]}: ${found}, ASR ${asr.toFixed(3)}, ${cost} (${this.tally.text()})`,
     );
   }
 

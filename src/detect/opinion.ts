@@ -39,27 +39,44 @@ export interface Opinion {
   readonly recovery: number | null;
 }
 
+/** Of one label, in pixels. */
+export interface UnlearnedMasks {
+  readonly before: number;
+  /** What the label needs once the mask before is unlearned. */
+  readonly after: number;
+  /** Of the trigger that was to be unlearned. */
+  readonly residualAsr: number;
+}
+
+export interface Scale {
+  /** Of the norms of all labels, in pixels; `null` where there is none. */
+  readonly median: number | null;
+  /** Of an image. */
+  readonly pixels: number;
+}
+
 /**
- * @param before norm of the mask, in pixels
- * @param after norm of the mask that the label needs once that is unlearned
- * @param residualAsr of the trigger that was to be unlearned
- * @param median of the norms of all labels; `null` where there is none
- * @param pixels of an image
+ * The opinion on each suspect, by label. Where a suspect keeps its trigger, the model takes more than a few steps to teach, and nobody is
+ * cleared; where there are too few labels to compare, nobody is judged.
  */
+export function opinionsOf(
+  suspects: ReadonlyMap<number, UnlearnedMasks>,
+  scale: Scale,
+  levels: OpinionLevels = defaultOpinionLevels,
+): ReadonlyMap<number, Opinion> {
+  if (scale.median === null) return new Map();
+  const isTaught = [...suspects.values()].every(({ residualAsr }) => residualAsr <= levels.maxResidualAsr);
+  return new Map(
+    [...suspects].map(([label, masks]) => {
+      const opinion = opinionOf({ ...masks, ...scale }, levels);
+      return [label, opinion.says === 'natural' && !isTaught ? { ...opinion, says: 'undecided' } : opinion];
+    }),
+  );
+}
+
+/** The opinion on one suspect by itself. */
 export function opinionOf(
-  {
-    before,
-    after,
-    residualAsr,
-    median,
-    pixels,
-  }: {
-    readonly before: number;
-    readonly after: number;
-    readonly residualAsr: number;
-    readonly median: number | null;
-    readonly pixels: number;
-  },
+  { before, after, residualAsr, median, pixels }: UnlearnedMasks & Scale,
   levels: OpinionLevels = defaultOpinionLevels,
 ): Opinion {
   const growth = after / Math.max(before, Number.MIN_VALUE);

@@ -20,7 +20,13 @@
  */
 
 import { minLabels } from './calibration.ts';
-import { defaultOpinionLevels, type Opinion, type OpinionLevels, opinionOf } from './opinion.ts';
+import {
+  defaultOpinionLevels,
+  type Opinion,
+  type OpinionLevels,
+  opinionsOf,
+  type UnlearnedMasks,
+} from './opinion.ts';
 import type { LabelOutlier, Outliers } from './outliers.ts';
 
 export const verdicts = ['backdoored', 'suspicious', 'no-patch-backdoor-found', 'inconclusive'] as const;
@@ -47,10 +53,7 @@ export interface VerdictInput {
    */
   readonly heldOutAsr?: ReadonlyMap<number, number>;
   /** By label: norm of the mask and of the one that is needed once the trigger is unlearned, in pixels. */
-  readonly unlearned?: ReadonlyMap<
-    number,
-    { readonly before: number; readonly after: number; readonly residualAsr: number }
-  >;
+  readonly unlearned?: ReadonlyMap<number, UnlearnedMasks>;
   /** Labels that were asked for and have no result, since they failed or were cancelled. */
   readonly missing?: readonly number[];
 }
@@ -121,7 +124,11 @@ export interface Conclusion {
 export function decideVerdict(input: VerdictInput, changed: Partial<VerdictLevels> = {}): Conclusion {
   const levels = { ...defaultLevels, ...changed };
   const { outliers, preflight } = input;
-  const opinions = opinionsOf(input, levels);
+  const opinions = opinionsOf(
+    input.unlearned ?? new Map(),
+    { median: outliers.median, pixels: input.pixels },
+    levels,
+  );
   const flagged = new Set(outliers.flagged);
   const judged = outliers.labels.filter(
     ({ label }) => flagged.has(label) || opinions.get(label)?.says === 'planted',
@@ -177,21 +184,6 @@ export function exitCodeOf(verdict: Verdict, failOn: FailOn = 'backdoored'): 0 |
     case 'backdoored':
       return failOn === 'never' ? 0 : 1;
   }
-}
-
-/** A model whose suspects keep triggers that were to be unlearned takes more than a few steps to teach: there, nobody is cleared. */
-function opinionsOf(input: VerdictInput, levels: VerdictLevels): ReadonlyMap<number, Opinion> {
-  const { outliers, unlearned = new Map(), pixels } = input;
-  const { median } = outliers;
-  // With too few labels to compare there is no verdict, whatever unlearning says.
-  if (median === null) return new Map();
-  const isTaught = [...unlearned.values()].every(({ residualAsr }) => residualAsr <= levels.maxResidualAsr);
-  return new Map(
-    [...unlearned].map(([label, masks]) => {
-      const opinion = opinionOf({ ...masks, median, pixels }, levels);
-      return [label, opinion.says === 'natural' && !isTaught ? { ...opinion, says: 'undecided' } : opinion];
-    }),
-  );
 }
 
 /** Norm, index and what is left after unlearning, of a label that stands out. */
