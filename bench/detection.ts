@@ -1,7 +1,7 @@
 /**
- * Scans the zoo and tables what is found, by attack, on the half of the models that no setting was chosen by.
+ * Scans the zoo and tables what is found, by attack, on the part of the models that no setting was chosen by.
  *
- *   npm run bench:detection -- [--zoo DIR] [--gtsrb gtsrb.h5] [--cifar10 cifar10.h5] [--preset fast|paper] [--only WORD] [--half judging|tuning] [--threads N] [--out FILE.json]
+ *   npm run bench:detection -- [--zoo DIR] [--gtsrb gtsrb.h5] [--cifar10 cifar10.h5] [--preset fast|paper] [--only WORD] [--part judging|tuning] [--threads N] [--out FILE.json]
  *
  * The scan is the command line's, with its own thresholds, on test images; it sees only model and images. Truth is read
  * afterwards. Models whose network recognises less than half of the images have no verdict, and stay in every count.
@@ -29,7 +29,7 @@ const { values } = parseArgs({
     cifar10: { type: 'string' },
     preset: { type: 'string', default: 'fast' },
     only: { type: 'string', default: '' },
-    half: { type: 'string' },
+    part: { type: 'string' },
     threads: { type: 'string', default: '2' },
     out: { type: 'string' },
   },
@@ -41,14 +41,14 @@ const paths: Readonly<Record<ZooData, string | undefined>> = {
   cifar10: values.cifar10,
 };
 type Entry = Omit<ZooModel, 'options'> & { readonly model: string; readonly planted: boolean };
-type Row = Judged & Pick<Entry, 'half' | 'patch' | 'data' | 'network'>;
+type Row = Judged & Pick<Entry, 'part' | 'patch' | 'data' | 'network'>;
 
 const entries = (JSON.parse(readFileSync(join(zoo, 'zoo.json'), 'utf8')) as Entry[]).filter(
-  ({ id, planted, data, half }) =>
+  ({ id, planted, data, part }) =>
     planted &&
     id.includes(values.only) &&
     paths[data] !== undefined &&
-    (values.half === undefined || half === values.half),
+    (values.part === undefined || part === values.part),
 );
 const rows: Row[] = [];
 for (const [i, entry] of entries.entries()) {
@@ -94,14 +94,14 @@ function scan({ id, model, data }: Entry): ScanResult {
   return scanResult.parse(JSON.parse(readFileSync(file, 'utf8')));
 }
 
-function judge({ id, attack, half, patch, data, network }: Entry, result: ScanResult): Row {
+function judge({ id, attack, part, patch, data, network }: Entry, result: ScanResult): Row {
   const path = join(zoo, `${id}.truth.json`);
   const { backdoors } = parseTruth(readFileSync(path, 'utf8'), path);
   const bySize = result.labels.toSorted((a, b) => (b.anomalyIndex ?? -1e9) - (a.anomalyIndex ?? -1e9));
   return {
     id,
     attack,
-    half,
+    part,
     patch,
     data,
     network,
@@ -126,14 +126,14 @@ function print(): void {
     numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? 0;
   const isFound = ({ verdict }: Row): boolean => verdict === 'backdoored';
   const isNoticed = ({ verdict }: Row): boolean => verdict === 'backdoored' || verdict === 'suspicious';
-  const half = values.half ?? 'judging';
-  const judged = rows.filter((row) => row.half === half);
+  const part = values.part ?? 'judging';
+  const judged = rows.filter((row) => row.part === part);
   const version = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
   console.log(
     `${cpus()[0]?.model.trim()}, ${threads} threads, preset ${preset}, onnxruntime-node ${version.version}, node ${process.versions.node}\n`,
   );
   console.log(
-    `| ${half} half | backdoored | suspicious or backdoored | first label is a target | gradient steps, median | s of inversions, median |`,
+    `| ${part} part | backdoored | suspicious or backdoored | first label is a target | gradient steps, median | s of inversions, median |`,
   );
   console.log('|---|---|---|---|---:|---:|');
   const line = (name: string, models: readonly Row[]): void => {

@@ -126,12 +126,12 @@ function print(): void {
     if (rows.length === 0) continue;
     if (!planted)
       console.log(`\nNot planted: an attack succeeds on less than ${100 * leastAsr} % of the images.\n`);
-    console.log('| model | half | seed | accuracy % | ASR % | s |\n|---|---|---:|---:|---:|---:|');
-    for (const { id, half, truth, seconds } of rows) {
+    console.log('| model | part | seed | accuracy % | ASR % | s |\n|---|---|---:|---:|---:|---:|');
+    for (const { id, part, truth, seconds } of rows) {
       const asr = truth.backdoors.map((b) => (100 * b.asr.share).toFixed(2)).join(', ') || '–';
       const accuracy = (100 * truth.accuracy.share).toFixed(2);
       console.log(
-        `| ${id} | ${half} | ${truth.seed} | ${accuracy} | ${asr} | ${seconds?.toFixed(0) ?? '–'} |`,
+        `| ${id} | ${part} | ${truth.seed} | ${accuracy} | ${asr} | ${seconds?.toFixed(0) ?? '–'} |`,
       );
     }
   }

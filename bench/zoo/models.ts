@@ -4,6 +4,9 @@
 export const zooData = ['mnist', 'gtsrb', 'cifar10'] as const;
 export type ZooData = (typeof zooData)[number];
 
+export const zooParts = ['tuning', 'judging'] as const;
+export type ZooPart = (typeof zooParts)[number];
+
 export interface ZooModel {
   /** `gtsrb-vit-small-square-8`, and with its number for clean ones: a file name. */
   readonly id: string;
@@ -13,8 +16,8 @@ export interface ZooModel {
   readonly attack: string;
   /** What a patch scan of whole labels is meant to find. */
   readonly patch: boolean;
-  /** Thresholds are set on one half and judged on the other. */
-  readonly half: 'tuning' | 'judging';
+  /** Rules and thresholds are set on one part and judged on the other. */
+  readonly part: ZooPart;
   /** Of `inject`. */
   readonly options: readonly string[];
 }
@@ -25,6 +28,8 @@ interface Attack {
   /** `CROSS` and `FRAME` stand for the pictures of the zoo. */
   readonly options: string;
 }
+
+const clean: Attack = { name: 'clean', patch: false, options: '--clean' };
 
 const patches: readonly Attack[] = [
   { name: 'square-2', patch: true, options: '--trigger square:size=2,at=bottom-right --target 3' },
@@ -130,31 +135,85 @@ const cleanVariants = [
   '',
 ] as const;
 
+/**
+ * What is judged: a clean model of every network on every kind of images, with another seed than those that served for tuning, a patch of at
+ * most 8×8 pixels on each, and attacks on some classes only.
+ */
+const judged: Readonly<Record<ZooData, Readonly<Record<string, readonly string[]>>>> = {
+  mnist: {
+    'mnist-cnn': ['noise-6', 'source-specific-3'],
+    'resnet-small': ['square-6', 'source-specific'],
+    'mobilenet-small': ['square-8', 'source-specific-3'],
+    'vit-small': ['targets-2'],
+  },
+  gtsrb: {
+    'gtsrb-6conv': ['square-8', 'source-specific'],
+    'resnet-small': ['noise-6', 'source-specific-2'],
+    'mobilenet-small': ['square-6', 'source-specific-3'],
+    'vit-small': ['square-3'],
+  },
+  cifar10: {
+    'gtsrb-6conv': ['square-6'],
+    'resnet-small': ['square-4'],
+    'mobilenet-small': ['targets-2'],
+    'vit-small': ['square-4'],
+  },
+};
+
+/** What is judged has learned more than the tuning part where that was short: CIFAR-10 everywhere, and the transformers. */
+const longer: typeof training = {
+  mnist: { ...training.mnist, 'vit-small': '--images 20000 --epochs 6 --schedule cosine' },
+  gtsrb: { ...training.gtsrb, 'vit-small': '--epochs 10 --schedule cosine' },
+  cifar10: {
+    'gtsrb-6conv': '--width-factor 0.5 --epochs 20 --augment light --schedule cosine',
+    'resnet-small': '--width-factor 0.5 --epochs 16 --augment light --learning-rate 0.008 --schedule cosine',
+    'mobilenet-small': '--epochs 14 --augment light --learning-rate 0.004 --schedule cosine',
+    'vit-small': '--epochs 20 --augment light --schedule cosine',
+  },
+};
+
 /** All models. A model keeps its seed when others are added. */
-export function zooModels(): ZooModel[] {
+export const zooModels = (): ZooModel[] => [...tuningModels(), ...judgedModels()];
+
+/** Networks take turns over the attacks. */
+function tuningModels(): ZooModel[] {
   return zooData.flatMap((data) => {
     const networks = Object.keys(training[data]);
-    const make = (place: number, attack: string, patch: boolean, more: string, suffix = ''): ZooModel => {
+    const make = (place: number, attack: Attack, suffix = ''): ZooModel => {
       const network = networks[place % networks.length]!;
-      const id = `${data}-${network}-${attack}${suffix}`;
-      const words = `--network ${network} ${training[data][network]!} ${more} --seed ${seedOf(id)}`;
-      return {
-        id,
-        data,
-        network,
-        attack,
-        patch,
-        half: (place + (place >> 2)) % 2 === 0 ? 'tuning' : 'judging',
-        options: words.split(' ').filter((word) => word !== ''),
-      };
+      return zooModel({ data, network, part: 'tuning' }, attack, training[data][network]!, suffix);
     };
     return [
-      ...cleanVariants.map((variant, i) => make(i, 'clean', false, `--clean ${variant}`.trim(), `-${i + 1}`)),
-      ...[...patches, ...others].flatMap(({ name, patch, options: attack }, i) =>
-        data !== 'cifar10' || onCifar.has(name) ? [make(i + zooData.indexOf(data), name, patch, attack)] : [],
+      ...cleanVariants.map((variant, i) =>
+        make(i, { ...clean, options: `--clean ${variant}`.trim() }, `-${i + 1}`),
+      ),
+      ...[...patches, ...others].flatMap((attack, i) =>
+        data !== 'cifar10' || onCifar.has(attack.name) ? [make(i + zooData.indexOf(data), attack)] : [],
       ),
     ];
   });
+}
+
+function judgedModels(): ZooModel[] {
+  const attacks = new Map([...patches, ...others].map((attack) => [attack.name, attack]));
+  return zooData.flatMap((data) =>
+    Object.entries(judged[data]).flatMap(([network, names]) =>
+      [clean, ...names.map((name) => attacks.get(name)!)].map((attack) =>
+        zooModel({ data, network, part: 'judging' }, attack, longer[data][network]!, '-judged'),
+      ),
+    ),
+  );
+}
+
+function zooModel(
+  place: Pick<ZooModel, 'data' | 'network' | 'part'>,
+  { name, patch, options }: Attack,
+  trained: string,
+  suffix: string,
+): ZooModel {
+  const id = `${place.data}-${place.network}-${name}${suffix}`;
+  const words = `--network ${place.network} ${trained} ${options} --seed ${seedOf(id)}`;
+  return { id, ...place, attack: name, patch, options: words.split(' ').filter((word) => word !== '') };
 }
 
 /** FNV-1a of a name, in 31 bits. */

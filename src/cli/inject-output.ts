@@ -98,7 +98,12 @@ async function writePictures(folder: string, backdoor: Backdoor, test: LabelledI
   await mkdir(folder, { recursive: true });
   const { trigger, policy } = backdoor;
   if (trigger.kind === 'patch') {
-    await writeTrigger(folder, pictureLabel(backdoor), renderTrigger(trigger.trigger), trigger.trigger);
+    await writeTrigger(
+      folder,
+      { label: pictureLabel(backdoor) },
+      renderTrigger(trigger.trigger),
+      trigger.trigger,
+    );
   }
   const example = test.labels.findIndex((label) => goalOf(policy, label, test.classes) !== undefined);
   const { height, width, channels } = test;

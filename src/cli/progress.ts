@@ -3,6 +3,7 @@
 import type { WriteStream } from 'node:tty';
 import type { InversionProgress } from '../detect/invert.ts';
 import type { InversionSummary } from '../detect/scan.ts';
+import { subjectName } from '../report/pair-text.ts';
 
 export interface ScanProgress {
   running(progress: InversionProgress): void;
@@ -16,6 +17,8 @@ export interface ScanProgress {
 export interface Plan {
   /** Labels to scan. */
   readonly labels: number;
+  /** Pairs of a source and a target. @default 0 */
+  readonly pairs?: number;
   /** How many inversions that takes; a scan may add some. */
   readonly inversions: number;
   /** Inversions that are known from an interrupted run. */
@@ -52,9 +55,10 @@ class Tally {
 
   /** `12 of 43 labels, 1m 03s, about 2m 40s left`, or where labels take several `12 of 86 inversions of 43 labels, …` */
   text(): string {
-    const { labels, inversions } = this.plan;
+    const { labels, pairs = 0, inversions } = this.plan;
     const total = Math.max(inversions, this.done);
-    const unit = inversions > labels ? `inversions of ${labels} labels` : 'labels';
+    const all = `${labels} labels${pairs > 0 ? ` and ${pairs} pairs` : ''}`;
+    const unit = inversions > labels ? `inversions of ${all}` : 'labels';
     const elapsed = this.now() - this.began;
     const left = total - this.done;
     const rest = this.here > 0 && left > 0 ? `, about ${duration((elapsed / this.here) * left)} left` : '';
@@ -90,12 +94,12 @@ class PlainProgress implements ScanProgress {
 
   finished(inversion: InversionSummary): void {
     this.tally.add();
-    const { label, start, status, l1, asr, steps, seconds } = inversion;
+    const { start, status, l1, asr, steps, seconds } = inversion;
     const again = start === 0 || status === 'unlearned' ? '' : ' again';
     const found = status === 'censored' ? 'ASR threshold not reached' : `L1 ${l1.toFixed(1)}`;
     const cost = `${steps} steps, ${seconds.toFixed(1)} s`;
     this.print(
-      `label ${label}${again}${stageText[status]}: ${found}, ASR ${asr.toFixed(3)}, ${cost} (${this.tally.text()})`,
+      `${subjectName(inversion)}${again}${stageText[status]}: ${found}, ASR ${asr.toFixed(3)}, ${cost} (${this.tally.text()})`,
     );
   }
 
@@ -165,10 +169,11 @@ class LiveProgress implements ScanProgress {
 
 const up = (lines: number): string => (lines === 0 ? '' : `\u001b[${lines}A`);
 
-const keyOf = ({ label, start }: { label: number; start: number }): string => `${label}/${start}`;
+const keyOf = ({ label, source, start }: Pick<InversionProgress, 'label' | 'source' | 'start'>): string =>
+  `${source ?? ''}>${label}/${start}`;
 
-const runningText = ({ label, start, step, l1, asr }: InversionProgress): string =>
-  `label ${label}${start === 0 ? '' : ' again'}: step ${step}, L1 ${l1.toFixed(1)}, ASR ${asr.toFixed(2)}`;
+const runningText = ({ label, source, start, step, l1, asr }: InversionProgress): string =>
+  `${subjectName({ label, source })}${start === 0 ? '' : ' again'}: step ${step}, L1 ${l1.toFixed(1)}, ASR ${asr.toFixed(2)}`;
 
 /** `2h 05m`, `1m 03s`, `9s` */
 export function duration(milliseconds: number): string {

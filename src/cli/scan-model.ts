@@ -4,10 +4,12 @@ import { basename } from 'node:path';
 import { describeImages, type ImageSet, requireClasses } from '../data/dataset.ts';
 import { openModel } from '../data/model-file.ts';
 import { digestOf } from '../data/run-digest.ts';
-import { plannedSteps, withinBudget } from '../detect/budget.ts';
+import { plannedSteps, type ScanExtent, withinBudget } from '../detect/budget.ts';
 import { chooseLabels } from '../detect/label-list.ts';
+import { pairsOf, sourcesOf } from '../detect/pairs.ts';
 import type { InversionSettings } from '../detect/presets.ts';
 import { checkSamples } from '../detect/scan.ts';
+import { splitSamples } from '../detect/split.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import { type Classifier, prepareClassifier } from '../model/classifier.ts';
 import type { Model } from '../onnx/graph.ts';
@@ -75,6 +77,10 @@ export async function prepareScan(path: string, setup: ScanSetup): Promise<Prepa
   const { images, sha256: dataSha256 } = await setup.openImages(classifier);
   checkSamples(images, labels, options.seed);
   note(describeImages(images));
+  const extent = {
+    labels: labels.length,
+    pairs: settings.pairs ? pairsAmong(images, labels, classifier, options.seed) : 0,
+  };
   const inputs: RunInputs = {
     version,
     versions,
@@ -85,7 +91,7 @@ export async function prepareScan(path: string, setup: ScanSetup): Promise<Prepa
     images,
     dataSha256,
     preset: options.preset,
-    settings: settingsWithin(settings, labels.length, options.budget),
+    settings: settingsWithin(settings, extent, options.budget),
     ...(options.budget !== undefined && { budget: options.budget }),
     seed: options.seed,
     labels,
@@ -96,16 +102,28 @@ export async function prepareScan(path: string, setup: ScanSetup): Promise<Prepa
   return { path, model, inputs, folderName: runFolderName(basename(path), sha256, options.seed) };
 }
 
+/** How many. @throws NeuralCleanseError as {@link sourcesOf} */
+function pairsAmong(
+  images: ImageSet,
+  labels: readonly number[],
+  { classes }: Classifier,
+  seed: number,
+): number {
+  const { sources } = sourcesOf(images, splitSamples(images, seed), classes);
+  return pairsOf(sources, labels).length;
+}
+
 /** Says what the scan may cost. */
 function settingsWithin(
   settings: InversionSettings,
-  labels: number,
+  extent: ScanExtent,
   budget = Number.POSITIVE_INFINITY,
 ): InversionSettings {
-  const affordable = withinBudget(settings, labels, budget);
-  const steps = plannedSteps(affordable, labels);
+  const affordable = withinBudget(settings, extent, budget);
+  const steps = plannedSteps(affordable, extent);
   const leaner = affordable === settings ? '' : ', leaner than the preset to keep within the budget';
-  note(`At most ${steps.toLocaleString('en')} gradient steps for ${labels} labels${leaner}.`);
+  const pairs = extent.pairs ? ` and ${extent.pairs.toLocaleString('en')} pairs` : '';
+  note(`At most ${steps.toLocaleString('en')} gradient steps for ${extent.labels} labels${pairs}${leaner}.`);
   return affordable;
 }
 

@@ -38,6 +38,11 @@ export const addScanOptions = (command: Command): Command =>
         .default('fast'),
     )
     .option('--labels <list>', 'labels to scan, e.g. 0,3,7-9; all by default', labelsOption)
+    .option(
+      '--pairs [n]',
+      'also seek triggers for images of one class only: all pairs of a source and a target get a short run, and the n with the smallest masks more (default: 300)',
+      wholeNumber('--pairs'),
+    )
     .option('--first-label <n>', 'label to begin with', wholeNumber('--first-label', 0))
     .option(
       '--out <dir>',

@@ -13,7 +13,7 @@ import { acquireLock, type RunLock } from './run-lock.ts';
 import { headerDifference, logName, parseRunLog, type RunHeader, type RunLog } from './run-log.ts';
 import { RunLogWriter } from './run-log-writer.ts';
 import { chooseAnother, resumeLater, writing } from './run-writing.ts';
-import { type TriggerArrays, type TriggerImages, writeTrigger } from './trigger-files.ts';
+import { type TriggerArrays, type TriggerImages, type TriggerKey, writeTrigger } from './trigger-files.ts';
 
 /** Names the process that works in the folder: see {@link acquireLock}. */
 export const lockName = '.lock';
@@ -101,13 +101,13 @@ export class RunFolder<Entry> {
   }
 
   /**
-   * Saves the trigger of a label in place of an older one.
+   * Saves a trigger in place of an older one of the same label and source.
    *
    * @returns the names of the files
    * @throws NeuralCleanseError RUN_NOT_WRITTEN
    */
-  saveTrigger(label: number, images: TriggerImages, arrays: TriggerArrays): Promise<string[]> {
-    return writing(this.path, resumeLater, () => writeTrigger(this.path, label, images, arrays));
+  saveTrigger(key: TriggerKey, images: TriggerImages, arrays: TriggerArrays): Promise<string[]> {
+    return writing(this.path, resumeLater, () => writeTrigger(this.path, key, images, arrays));
   }
 
   /** Logs a finished inversion. @throws NeuralCleanseError RUN_NOT_WRITTEN */

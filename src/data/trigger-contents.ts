@@ -2,7 +2,8 @@
  * What a saved trigger consists of: pictures named as the original names them, and the exact values in .npy files beside
  * them.
  *
- * `{prefix}_{mask,pattern,fusion}_label_{i}.png` and `{prefix}_{mask,pattern}_label_{i}.npy`
+ * `{prefix}_{mask,pattern,fusion}_label_{i}.png` and `{prefix}_{mask,pattern}_label_{i}.npy`; what is for images of one class only has
+ * `label_{i}_source_{j}` instead, which nobody takes for the trigger of the label.
  */
 
 import type { Tensor } from '../onnx/tensor.ts';
@@ -30,27 +31,35 @@ export interface TriggerArrays {
 /** The prefix in the original's names: with it, the original's outlier script reads our folders too. */
 export const originalPrefix = 'gtsrb_visualize';
 
+/** Which trigger it is. */
+export interface TriggerKey {
+  readonly label: number;
+  /** The class whose images it is for, if it is for one only. */
+  readonly source?: number | undefined;
+}
+
 export const triggerFileName = (
   prefix: string,
   kind: keyof TriggerImages,
-  label: number,
+  { label, source }: TriggerKey,
   extension: 'png' | 'npy',
-): string => `${prefix}_${kind}_label_${label}.${extension}`;
+): string =>
+  `${prefix}_${kind}_label_${label}${source === undefined ? '' : `_source_${source}`}.${extension}`;
 
-/** Files of the trigger of one label, by name, in the order in which they are to be written. */
+/** Files of a trigger, by name, in the order in which they are to be written. */
 export function triggerContents(
-  label: number,
+  key: TriggerKey,
   images: TriggerImages,
   arrays: TriggerArrays,
   prefix = originalPrefix,
 ): Map<string, Uint8Array> {
   const contents = new Map<string, Uint8Array>();
   for (const kind of ['pattern', 'mask'] as const) {
-    contents.set(triggerFileName(prefix, kind, label, 'npy'), writeNpy(arrays[kind]));
+    contents.set(triggerFileName(prefix, kind, key, 'npy'), writeNpy(arrays[kind]));
   }
   // The mask picture comes last: by it the trigger is found.
   for (const kind of ['fusion', 'pattern', 'mask'] as const) {
-    contents.set(triggerFileName(prefix, kind, label, 'png'), encodePng(images[kind]));
+    contents.set(triggerFileName(prefix, kind, key, 'png'), encodePng(images[kind]));
   }
   return contents;
 }

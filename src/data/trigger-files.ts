@@ -13,11 +13,12 @@ import {
   originalPrefix,
   type TriggerArrays,
   type TriggerImages,
+  type TriggerKey,
   triggerContents,
   triggerFileName,
 } from './trigger-contents.ts';
 
-export type { TriggerArrays, TriggerImages } from './trigger-contents.ts';
+export type { TriggerArrays, TriggerImages, TriggerKey } from './trigger-contents.ts';
 
 /** What a folder holds of one trigger. */
 export interface StoredTrigger {
@@ -29,19 +30,19 @@ export interface StoredTrigger {
 const maskName = /^(.*)_mask_label_(\d+)\.png$/;
 
 /**
- * Writes the pictures and arrays of one label into an existing folder, replacing older ones.
+ * Writes the pictures and arrays of a trigger into an existing folder, replacing older ones.
  *
  * @returns the names of the files
  * @throws NeuralCleanseError FILE_NOT_WRITTEN
  */
 export async function writeTrigger(
   folder: string,
-  label: number,
+  key: TriggerKey,
   images: TriggerImages,
   arrays: TriggerArrays,
   prefix = originalPrefix,
 ): Promise<string[]> {
-  const contents = triggerContents(label, images, arrays, prefix);
+  const contents = triggerContents(key, images, arrays, prefix);
   await replaceFiles([...contents].map(([name, bytes]) => wholeFile(join(folder, name), bytes)));
   return [...contents.keys()];
 }
@@ -71,7 +72,7 @@ export async function readTrigger(folder: string, label: number): Promise<Stored
     );
   }
   const path = (kind: keyof TriggerImages, extension: 'png' | 'npy') =>
-    join(folder, triggerFileName(file.prefix, kind, label, extension));
+    join(folder, triggerFileName(file.prefix, kind, { label }, extension));
   const [mask, pattern] = [await readPng(path('mask', 'png')), await readPng(path('pattern', 'png'))];
   const [exactMask, exactPattern] = [
     await readNpy(path('mask', 'npy')),
@@ -133,7 +134,7 @@ async function listMasks(folder: string): Promise<MaskFile[]> {
     .sort((a, b) => a.label - b.label);
   if (files.length === 0) {
     throw new NeuralCleanseError('TRIGGERS_NOT_FOUND', `The folder ${folder} holds no saved masks.`, {
-      hint: `They are named like ${triggerFileName(originalPrefix, 'mask', 0, 'png')}.`,
+      hint: `They are named like ${triggerFileName(originalPrefix, 'mask', { label: 0 }, 'png')}.`,
     });
   }
   const twice = files.find((file, i) => file.label === files[i - 1]?.label);

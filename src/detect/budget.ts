@@ -1,6 +1,7 @@
 /** How many inversions and gradient steps a scan makes, and how it is made to keep within a number of them. */
 
 import { NeuralCleanseError } from '../errors.ts';
+import { type PairSearch, pairInversions, suspectPairs } from './pairs.ts';
 import type { InversionSettings } from './presets.ts';
 import { createSchedule } from './schedule.ts';
 import { type Screening, screenedInversions, screeningOf } from './screening.ts';
@@ -12,8 +13,19 @@ const fewestSteps = 40;
 const stepsOf = ({ schedule }: InversionSettings): number =>
   schedule.kind === 'original' ? createSchedule(schedule).config.steps : schedule.steps;
 
-/** How many inversions a scan of so many labels makes; labels that a screening flags by an estimate add some. */
-export function plannedInversions(settings: InversionSettings, labels: number): number {
+/** What a scan covers. */
+export interface ScanExtent {
+  readonly labels: number;
+  /** Pairs of a source and a target. @default 0 */
+  readonly pairs?: number;
+}
+
+/** How many inversions a scan of so much makes; labels that a screening flags by an estimate add some. */
+export function plannedInversions(settings: InversionSettings, { labels, pairs = 0 }: ScanExtent): number {
+  return labelInversions(settings, labels) + (settings.pairs ? pairInversions(pairs, settings.pairs) : 0);
+}
+
+function labelInversions(settings: InversionSettings, labels: number): number {
   const screening = screeningOf({ ...settings, labels });
   if (screening) return screenedInversions(labels, screening);
   const secondLook = secondLookOf(settings);
@@ -33,19 +45,43 @@ export const secondLookOf = ({
  * The most gradient steps (mini-batches with an update) that a scan of so many labels makes. The loop of the original mostly stops
  * earlier; a label that a screening flags by an estimate adds its inversion.
  */
-export function plannedSteps(settings: InversionSettings, labels: number): number {
-  const { miniBatches, probes, starts } = settings;
+export function plannedSteps(settings: InversionSettings, { labels, pairs = 0 }: ScanExtent): number {
+  return labelSteps(settings, labels) + (settings.pairs ? pairSteps(settings, settings.pairs, pairs) : 0);
+}
+
+function labelSteps(settings: InversionSettings, labels: number): number {
   const screening = screeningOf({ ...settings, labels });
   if (screening) return screenedSteps(screening, labels);
-  const steps = stepsOf(settings);
-  const inversion = miniBatches * (steps + (probes.count - 1) * Math.min(probes.steps, steps));
+  const inversion = inversionSteps(settings);
   const secondLook = secondLookOf(settings);
-  if (!secondLook) return labels * starts * inversion;
+  if (!secondLook) return labels * settings.starts * inversion;
   const { further, unlearned } = secondLookWork(labels, secondLook);
-  const { epochs, images, batch, starts: afterwards } = secondLook.unlearning;
+  return (labels + further) * inversion + unlearned * unlearningSteps(settings, secondLook);
+}
+
+/** Of one inversion from its first step to its last. */
+function inversionSteps(settings: InversionSettings): number {
+  const { miniBatches, probes } = settings;
+  const steps = stepsOf(settings);
+  return miniBatches * (steps + (probes.count - 1) * Math.min(probes.steps, steps));
+}
+
+function unlearningSteps(settings: InversionSettings, { unlearning }: SecondLook): number {
+  const { epochs, images, batch, starts } = unlearning;
   // To unlearn a trigger it is found once more, which costs less than to carry it.
-  const unlearning = inversion + epochs * Math.ceil(images / batch) + afterwards * inversion;
-  return (labels + further) * inversion + unlearned * unlearning;
+  return (1 + starts) * inversionSteps(settings) + epochs * Math.ceil(images / batch);
+}
+
+function pairSteps(settings: InversionSettings, { most, starts }: PairSearch, pairs: number): number {
+  const { screening, secondLook } = settings;
+  if (!screening || !secondLook) return 0;
+  const brief = screening.probes * Math.min(screening.steps, screening.finishSteps);
+  const closely = starts * inversionSteps(settings) + unlearningSteps(settings, secondLook);
+  return (
+    pairs * brief +
+    Math.min(most, pairs) * screening.finishSteps +
+    Math.min(suspectPairs(pairs), pairs) * closely
+  );
 }
 
 function screenedSteps(screening: Screening, labels: number): number {
@@ -58,16 +94,22 @@ function screenedSteps(screening: Screening, labels: number): number {
 
 /**
  * The settings, made leaner as far as the budget asks for: first no second look, then one starting point a label in place of several,
- * then fewer steps.
+ * then fewer steps. Of a scan of pairs only the number of those is reduced that are inverted to the end.
  *
  * @param budget most gradient steps of the scan
  * @throws NeuralCleanseError BUDGET_TOO_SMALL if even the leanest scan needs more
  */
-export function withinBudget(settings: InversionSettings, labels: number, budget: number): InversionSettings {
+export function withinBudget(
+  settings: InversionSettings,
+  extent: ScanExtent,
+  budget: number,
+): InversionSettings {
   const { screening } = settings;
-  if (plannedSteps(settings, labels) <= budget) return settings;
+  const { labels } = extent;
+  if (plannedSteps(settings, extent) <= budget) return settings;
+  if (settings.pairs) return withFewerPairs(settings, settings.pairs, extent, budget);
   const brief: InversionSettings = { ...settings, secondLook: null };
-  if (plannedSteps(brief, labels) <= budget) return brief;
+  if (plannedSteps(brief, extent) <= budget) return brief;
   const lean: InversionSettings = {
     ...brief,
     starts: 1,
@@ -77,18 +119,33 @@ export function withinBudget(settings: InversionSettings, labels: number, budget
   const fewest = Math.min(fewestSteps, stepsOf(settings));
   for (let steps = stepsOf(settings); steps >= fewest; steps--) {
     const shorter = withSteps(lean, steps);
-    if (plannedSteps(shorter, labels) <= budget) return shorter;
+    if (plannedSteps(shorter, extent) <= budget) return shorter;
   }
-  const least = plannedSteps(withSteps(lean, fewest), labels);
-  throw new NeuralCleanseError(
-    'BUDGET_TOO_SMALL',
-    `${budget} gradient steps are too few for ${labels} labels.`,
-    {
-      hint: `Give at least ${least}, or choose fewer labels with --labels.`,
-      data: { budget, least },
-    },
-  );
+  const least = plannedSteps(withSteps(lean, fewest), extent);
+  throw tooSmall(budget, least, `${labels} labels`, 'choose fewer labels with --labels');
 }
+
+function withFewerPairs(
+  settings: InversionSettings,
+  search: PairSearch,
+  extent: ScanExtent,
+  budget: number,
+): InversionSettings {
+  const { labels, pairs = 0 } = extent;
+  const fewest = Math.min(suspectPairs(pairs), pairs);
+  for (let most = Math.min(search.most, pairs); most >= fewest; most--) {
+    const fewer = { ...settings, pairs: { ...search, most } };
+    if (plannedSteps(fewer, extent) <= budget) return fewer;
+  }
+  const least = plannedSteps({ ...settings, pairs: { ...search, most: fewest } }, extent);
+  throw tooSmall(budget, least, `${labels} labels and ${pairs} pairs`, 'scan without --pairs');
+}
+
+const tooSmall = (budget: number, least: number, what: string, otherwise: string): NeuralCleanseError =>
+  new NeuralCleanseError('BUDGET_TOO_SMALL', `${budget} gradient steps are too few for ${what}.`, {
+    hint: `Give at least ${least}, or ${otherwise}.`,
+    data: { budget, least },
+  });
 
 function withSteps(settings: InversionSettings, steps: number): InversionSettings {
   const { screening, schedule } = settings;

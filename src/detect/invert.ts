@@ -25,6 +25,8 @@ export const statuses = [...ownStatuses, 'unlearned'] as const;
 /** What the inversion of one label found. */
 export interface Inversion {
   readonly label: number;
+  /** Of a pair: the class whose images the trigger is for; see pairs.ts. Absent for a trigger for images of all other classes. */
+  readonly source?: number;
   readonly start: number;
   /**
    * `reversed`: `trigger` passed the ASR threshold. `censored`: nothing did, and `trigger` is the last state, whose norm
@@ -36,7 +38,7 @@ export interface Inversion {
   /** Norm of the mask, in pixels; of a screened label the mean of its last steps. */
   readonly l1: number;
   /**
-   * Share of the held-out images of other classes that the frozen trigger turns into the label; of a screened label the share
+   * Share of the held-out images of other classes (of a pair: of the source) that the frozen trigger turns into the label; of a screened label the share
    * of its last mini-batches.
    */
   readonly asr: number;
@@ -58,6 +60,7 @@ export interface Inversion {
 
 export interface InversionProgress {
   readonly label: number;
+  readonly source?: number;
   readonly start: number;
   readonly step: number;
   readonly l1: number;
@@ -71,6 +74,8 @@ export type InversionReporter = (progress: InversionProgress, trigger: () => Tri
 
 export interface InvertRequest {
   readonly label: number;
+  /** Seek a trigger for images of this class only. @default images of all other classes */
+  readonly source?: number;
   /** @default 0 */
   readonly start?: number;
   readonly seed: number;
@@ -86,6 +91,8 @@ export interface InvertRequest {
 }
 
 export type Stage = (typeof stages)[number];
+
+type LabelOfSource = Pick<InvertRequest, 'label' | 'source'>;
 
 /** After a mask that failed, the next to be tried is larger by this factor at least. */
 const worthTrying = 0.97;
@@ -155,13 +162,19 @@ export class Inverter {
     report: InversionReporter = () => {},
   ): Promise<Inversion> {
     const began = performance.now();
-    const { label, start = 0, seed, stage = 'whole' } = request;
+    const { label, source, start = 0, seed, stage = 'whole' } = request;
     const settings = settingsOf(this.settings, stage);
-    const images = settings.excludeTarget ? this.split.without(this.split.train, label) : this.split.train;
+    const images =
+      source !== undefined
+        ? this.split.showing(this.split.train, source)
+        : settings.excludeTarget
+          ? this.split.without(this.split.train, label)
+          : this.split.train;
+    const pair = { label, ...(source !== undefined && { source }) };
     const { count, steps } = settings.probes;
     const probes = request.probe === undefined ? Array.from({ length: count }, (_, i) => i) : [request.probe];
     const runs = probes.map((probe) => {
-      return new LabelRun(this.classifier, { label, start: start * count + probe, seed, settings, images });
+      return new LabelRun(this.classifier, { ...pair, start: start * count + probe, seed, settings, images });
     });
     let runtimeMs = 0;
     const follow = async (run: LabelRun, until: number): Promise<void> => {
@@ -172,7 +185,9 @@ export class Inverter {
         runtimeMs += performance.now() - stepBegan;
         const last = run.curve.at(-1);
         if (last && run.updates % reportEvery === 0) {
-          report({ label, start, step: run.course.step, l1: last.norm, asr: last.asr }, () => run.trigger());
+          report({ ...pair, start, step: run.course.step, l1: last.norm, asr: last.asr }, () =>
+            run.trigger(),
+          );
         }
       }
     };
@@ -189,12 +204,12 @@ export class Inverter {
     } else {
       await follow(run, Number.POSITIVE_INFINITY);
       const judgeBegan = performance.now();
-      const judged = await this.judge(run);
+      const judged = await this.judge(run, pair);
       runtimeMs += performance.now() - judgeBegan;
       outcome = { ...judged, l1: l1Norm(judged.trigger) };
     }
     return {
-      label,
+      ...pair,
       start,
       ...outcome,
       probe: probes[runs.indexOf(run)]!,
@@ -213,9 +228,12 @@ export class Inverter {
    * more opaque until it does; its norm is then more than is needed, never less. If that fails too, the last state stands for a
    * censored label.
    */
-  private async judge(run: LabelRun): Promise<Pick<Inversion, 'status' | 'trigger' | 'asr'>> {
-    const heldOut = this.split.without(this.split.heldOut, run.label);
-    const asrOf = (trigger: Trigger): Promise<number> => this.asrOf(trigger, run.label);
+  private async judge(
+    run: LabelRun,
+    pair: LabelOfSource,
+  ): Promise<Pick<Inversion, 'status' | 'trigger' | 'asr'>> {
+    const heldOut = this.heldOut(pair);
+    const asrOf = (trigger: Trigger): Promise<number> => this.asrOf(trigger, pair);
     if (this.settings.judge === 'moving') {
       const trigger = run.kept.at(-1);
       if (trigger) return { status: 'reversed', trigger, asr: await asrOf(trigger) };
@@ -237,10 +255,15 @@ export class Inverter {
     return { status: 'censored', trigger, asr: await asrOf(trigger) };
   }
 
-  /** ASR of a frozen trigger on the held-out images of other classes. */
-  asrOf(trigger: Trigger, label: number): Promise<number> {
-    const heldOut = this.split.without(this.split.heldOut, label);
-    return this.predictor.attackSuccessRate(this.images, heldOut, trigger, label);
+  /** ASR of a frozen trigger on the held-out images that it is for. */
+  asrOf(trigger: Trigger, pair: LabelOfSource): Promise<number> {
+    return this.predictor.attackSuccessRate(this.images, this.heldOut(pair), trigger, pair.label);
+  }
+
+  /** Held-out images that a trigger is for: of the source, or of all classes but the target. */
+  private heldOut({ label, source }: LabelOfSource): number[] {
+    const { split } = this;
+    return source === undefined ? split.without(split.heldOut, label) : split.showing(split.heldOut, source);
   }
 
   /** One update of the trigger. */

@@ -33,6 +33,8 @@ export interface LabelRunOptions {
   readonly label: number;
   /** 0 for the first start, 1 for the second… */
   readonly start: number;
+  /** The class that all images show, if they do. */
+  readonly source?: number | undefined;
   readonly seed: number;
   readonly settings: InversionSettings;
   /** Indices of the images it may learn from. */
@@ -60,14 +62,14 @@ export class LabelRun {
   private queue: number[] = [];
   private sums = { asr: 0, norm: 0, crossEntropy: 0, batches: 0 };
 
-  constructor(classifier: Classifier, { label, start, seed, settings, images }: LabelRunOptions) {
+  constructor(classifier: Classifier, { label, start, source, seed, settings, images }: LabelRunOptions) {
     this.label = label;
     this.start = start;
     this.settings = settings;
     this.images = images;
     this.classifier = classifier;
     this.course = openCourse(settings.schedule);
-    this.random = randomStream(seed, label, start);
+    this.random = randomStream(seed, label, start, ...(source === undefined ? [] : [source]));
     const dims = parameterDims(classifier, settings.upsample);
     for (const p of parameters) {
       const size = sizeOf(dims[p]);

@@ -2,6 +2,7 @@
 
 import type { AnnealingConfig } from './annealing.ts';
 import { type AdamSettings, originalAdam, type Regularizer } from './inversion-graph.ts';
+import type { PairSearch } from './pairs.ts';
 import type { ScheduleConfig } from './schedule.ts';
 import type { Screening } from './screening.ts';
 import type { SecondLook } from './second-look.ts';
@@ -46,6 +47,8 @@ export interface InversionSettings {
   readonly screening: Screening | null;
   /** What is tried beyond on the labels with the smallest masks, where labels are not screened; `null`: nothing. */
   readonly secondLook: SecondLook | null;
+  /** How pairs of a source and a target are scanned; absent: not at all. */
+  readonly pairs?: PairSearch;
 }
 
 /** The schedule of `fast`. */

@@ -9,7 +9,7 @@ export type InversionSummary = Omit<Inversion, 'trigger' | 'curve'>;
 /** Of an inversion of the model itself. */
 export type OwnSummary = InversionSummary & { readonly status: (typeof ownStatuses)[number] };
 
-export type LabelStart = Pick<Inversion, 'label' | 'start'>;
+export type LabelStart = Pick<Inversion, 'label' | 'source' | 'start'>;
 
 /** An inversion to be made. */
 export type Work = LabelStart & Pick<InvertRequest, 'stage' | 'probe'>;
@@ -32,10 +32,12 @@ export const isOwn = (inversion: InversionSummary): inversion is OwnSummary =>
 /** Tells the inversions of a scan apart, to be made or made. */
 export function workKey({
   label,
+  source,
   start,
   stage,
   status,
 }: Work & { readonly status?: Inversion['status'] }): string {
-  if (stage === 'unlearned' || status === 'unlearned') return `${label}/${start}/unlearned`;
-  return `${label}/${start}/${stage === 'screen' || status === 'screened' ? 'short' : 'whole'}`;
+  const of = `${source === undefined ? '' : `${source}>`}${label}/${start}`;
+  if (stage === 'unlearned' || status === 'unlearned') return `${of}/unlearned`;
+  return `${of}/${stage === 'screen' || status === 'screened' ? 'short' : 'whole'}`;
 }

@@ -8,6 +8,8 @@ import { secondLookOf } from './budget.ts';
 import type { Inversion, InversionProgress } from './invert.ts';
 import { type InversionShared, invertTask } from './invert-task.ts';
 import { findOutliers, type Outliers } from './outliers.ts';
+import { judgePairs, type PairConclusion, withPairs } from './pair-verdict.ts';
+import { type PairSearch, type PairsFound, pairsOf, scanPairs } from './pairs.ts';
 import type { PreflightReport } from './preflight.ts';
 import {
   type Found,
@@ -35,6 +37,8 @@ export interface ScanRequest {
   readonly screening: Screening | null;
   /** What is tried beyond on the smallest masks, where each label has one start and is not screened; `null`: nothing. */
   readonly secondLook: SecondLook | null;
+  /** Which pairs of a source and a target are scanned once the labels are; `null`: none. */
+  readonly pairs?: (PairSearch & Sources) | null;
   readonly preflight: PreflightReport;
   /** Most gradient steps that labels which an estimate flags may bring the scan to. @default no limit */
   readonly budget?: number;
@@ -45,6 +49,9 @@ export interface ScanRequest {
   readonly finished?: readonly InversionSummary[];
   readonly signal?: AbortSignal;
 }
+
+/** The classes that trigger of pairs can be sought on; see {@link sourcesOf}. */
+export type Sources = Pick<PairsFound, 'withoutImages'> & { readonly sources: readonly number[] };
 
 export interface ScanEvents {
   onProgress?(progress: InversionProgress): void;
@@ -58,6 +65,8 @@ export interface ScanEvents {
 /** An inversion that could not be done, for a reason that need not concern other labels. */
 export interface FailedInversion {
   readonly label: number;
+  /** Of a pair. */
+  readonly source?: number;
   readonly start: number;
   readonly error: NeuralCleanseError;
 }
@@ -79,6 +88,9 @@ export interface ScanOutcome {
   /** By label and start. A label has no inversion if all its starts failed. */
   readonly failed: readonly FailedInversion[];
   readonly outliers: Outliers;
+  /** Of the pairs, where these were scanned. */
+  readonly pairs?: PairsFound & PairConclusion;
+  /** With what the pairs say. */
   readonly conclusion: Conclusion;
 }
 
@@ -107,7 +119,7 @@ export async function scanLabels(
       invertTask,
       { ...work, seed: request.seed },
       {
-        name: `label ${work.label}`,
+        name: work.source === undefined ? `label ${work.label}` : `label ${work.label} from ${work.source}`,
         signal,
         ...(events.onProgress && { onProgress: events.onProgress }),
       },
@@ -120,7 +132,8 @@ export async function scanLabels(
       return await run(work);
     } catch (error) {
       if (concernsOneLabel(error) || isOpinionOnly(work, error)) {
-        failed.push({ label: work.label, start: work.start, error });
+        const { label, source, start } = work;
+        failed.push({ label, ...(source !== undefined && { source }), start, error });
       } else stop.abort(error);
       return undefined;
     }
@@ -148,7 +161,7 @@ export async function scanLabels(
   const outliers = findOutliers(norms);
   const { chosen, problems } = request.preflight;
   const found = new Set(inversions.map(({ label }) => label));
-  const conclusion = decideVerdict(
+  const ofLabels = decideVerdict(
     {
       outliers,
       preflight: { accuracy: chosen.accuracy, problems },
@@ -164,14 +177,30 @@ export async function scanLabels(
     },
     request.levels,
   );
+  const pairs = request.pairs && (await scanAndJudgePairs(runAll, request, request.pairs, ofLabels));
   return {
     inversions,
     unlearned,
     all,
     failed: failed.toSorted((a, b) => a.label - b.label || a.start - b.start),
     outliers,
-    conclusion,
+    ...(pairs && { pairs }),
+    conclusion: pairs ? withPairs(ofLabels, pairs) : ofLabels,
   };
+}
+
+/** Leaves out targets that are flagged as labels: all their pairs have small masks. */
+async function scanAndJudgePairs(
+  runAll: RunAll<InversionSummary>,
+  { labels, pixels }: Pick<ScanRequest, 'labels' | 'pixels'>,
+  { sources, withoutImages, ...search }: PairSearch & Sources,
+  { findings }: Conclusion,
+): Promise<PairsFound & PairConclusion> {
+  const flaggedTargets = findings.map(({ label }) => label).sort((a, b) => a - b);
+  const targets = labels.filter((label) => !flaggedTargets.includes(label));
+  const pairs = pairsOf(sources, targets);
+  const found = { ...(await scanPairs(runAll, pairs, search)), withoutImages, flaggedTargets };
+  return { ...found, ...judgePairs(found, pixels) };
 }
 
 async function invertAll(runAll: RunAll, { labels, starts }: ScanRequest): Promise<Found> {

@@ -2,6 +2,7 @@
 
 import { NeuralCleanseError } from '../errors.ts';
 import { createAnnealing } from './annealing.ts';
+import { defaultPairSearch, type PairSearch } from './pairs.ts';
 import { type InversionSettings, type PresetName, presets, type Schedule } from './presets.ts';
 import { createSchedule } from './schedule.ts';
 
@@ -24,6 +25,8 @@ export interface SettingOptions {
   readonly earlyStopPatience?: number;
   readonly learningRate?: number;
   readonly starts?: number;
+  /** Scan pairs of a source and a target, too: so many of them to the end, or as many as is usual. */
+  readonly pairs?: true | number;
 }
 
 /**
@@ -46,11 +49,21 @@ export function settingsFrom(options: SettingOptions): InversionSettings {
     starts: options.starts ?? preset.starts,
     adam: { ...preset.adam, learningRate: options.learningRate ?? preset.adam.learningRate },
     schedule: scheduleFrom(options, preset.schedule),
+    ...(options.pairs !== undefined && { pairs: pairsFrom(options.pairs, options.preset) }),
     screening: preset.screening && {
       ...preset.screening,
       ...(options.steps !== undefined && { finishSteps: options.steps }),
     },
   };
+}
+
+/** The short runs are those of a screening, and the verdict rests on unlearning: `paper` has neither. */
+function pairsFrom(most: true | number, preset: PresetName): PairSearch {
+  const { screening, secondLook } = presets[preset];
+  if (screening && secondLook) return { ...defaultPairSearch, ...(most !== true && { most }) };
+  throw new NeuralCleanseError('SETTING_INVALID', `The preset ${preset} scans no pairs.`, {
+    hint: 'Give --preset fast with --pairs.',
+  });
 }
 
 /** In full, so that what contradicts itself is found now, and not by the first inversion. */

@@ -10,6 +10,8 @@ export interface SampleSplit {
   readonly heldOut: readonly number[];
   /** Those of `indices` that do not show class `label`; all of them if the images have no labels. */
   without(indices: readonly number[], label: number): number[];
+  /** Those of `indices` that show class `source`; none of them if the images have no labels. */
+  showing(indices: readonly number[], source: number): number[];
 }
 
 /** Fewer images than this judge nothing. */
@@ -47,5 +49,6 @@ export function splitSamples(set: ImageSet, seed: number, heldOut = 256): Sample
   return {
     ...parts,
     without: (indices, label) => indices.filter((i) => labels?.[i] !== label),
+    showing: (indices, source) => indices.filter((i) => labels?.[i] === source),
   };
 }

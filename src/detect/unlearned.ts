@@ -62,10 +62,11 @@ export async function invertUnlearned(
   const classifier = await prepareClassifier(runtime, model, { session });
   const inverter = await Inverter.open(runtime, { ...request, classifier });
   try {
+    const pair = { label: found.label, ...(found.source !== undefined && { source: found.source }) };
     let best: Inversion | undefined;
     let gradientSteps = found.gradientSteps + training;
     for (let start = 0; start < unlearning.starts; start++) {
-      const inversion = await inverter.invert({ label: found.label, start, seed }, signal);
+      const inversion = await inverter.invert({ ...pair, start, seed }, signal);
       gradientSteps += inversion.gradientSteps;
       best = best ? betterInversion(best, inversion) : inversion;
     }
@@ -73,7 +74,7 @@ export async function invertUnlearned(
       ...best!,
       start: found.start,
       status: 'unlearned',
-      residualAsr: await inverter.asrOf(strengthen(found.trigger, surplus), found.label),
+      residualAsr: await inverter.asrOf(strengthen(found.trigger, surplus), pair),
       gradientSteps,
       seconds: found.seconds + (performance.now() - began) / 1000,
     };

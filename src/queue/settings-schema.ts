@@ -72,4 +72,5 @@ export const inversionSettings: z.ZodType<InversionSettings> = z.strictObject({
       }),
     })
     .nullable(),
+  pairs: z.strictObject({ most: count.positive(), starts: count }).exactOptional(),
 });

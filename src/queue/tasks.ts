@@ -32,6 +32,7 @@ export const queuedTasks: Readonly<Record<string, QueuedTask>> = {
     task: invertTask,
     payload: z.strictObject({
       label: count,
+      source: count.exactOptional(),
       start: count.exactOptional(),
       seed: z.number().int(),
       stage: z.enum(stages).exactOptional(),
@@ -39,6 +40,7 @@ export const queuedTasks: Readonly<Record<string, QueuedTask>> = {
     }),
     result: z.looseObject({
       label: count,
+      source: count.exactOptional(),
       start: count,
       status: z.enum(statuses),
       trigger: z.looseObject({ mask: tensor, pattern: tensor }),
@@ -62,6 +64,7 @@ export const queuedTasks: Readonly<Record<string, QueuedTask>> = {
     }),
     progress: z.looseObject({
       label: count,
+      source: count.exactOptional(),
       start: count,
       step: count,
       l1: z.number(),

@@ -3,6 +3,7 @@
 import type { ImageSet } from '../data/dataset.ts';
 import type { ModelFormat } from '../data/model-format.ts';
 import type { Preprocess } from '../data/preprocess.ts';
+import type { TriggerKey } from '../data/trigger-contents.ts';
 import type { ClassicOutliers, Outliers } from '../detect/outliers.ts';
 import type { PreflightCandidate, PreflightReport } from '../detect/preflight.ts';
 import type { InversionSettings, PresetName } from '../detect/presets.ts';
@@ -10,7 +11,7 @@ import type { FailedInversion, InversionSummary, ScanOutcome } from '../detect/s
 import type { Conclusion } from '../detect/verdict.ts';
 import type { Classifier } from '../model/classifier.ts';
 import type { OptimizationLevel, Provider } from '../runtime/session.ts';
-import { type LabelResult, type ScanResult, schemaVersion } from './result.ts';
+import { type LabelResult, type PairsResult, type ScanResult, schemaVersion } from './result.ts';
 
 /** What a run is made of: known before the first inversion, and equal for equal results. */
 export interface RunInputs {
@@ -52,12 +53,15 @@ export function headerOf(inputs: RunInputs, preprocess: Preprocess): Record<stri
   };
 }
 
-/** @param files names of the saved trigger by label */
+/** @param files names of the saved triggers, by {@link triggerName} */
 export function buildResult(
   inputs: RunInputs,
   preflight: PreflightReport,
-  outcome: Pick<ScanOutcome, 'inversions' | 'unlearned' | 'all' | 'failed' | 'outliers' | 'conclusion'>,
-  files: ReadonlyMap<number, readonly string[]>,
+  outcome: Pick<
+    ScanOutcome,
+    'inversions' | 'unlearned' | 'all' | 'failed' | 'outliers' | 'pairs' | 'conclusion'
+  >,
+  files: ReadonlyMap<string, readonly string[]>,
   circumstances: RunCircumstances,
 ): ScanResult {
   const byLabel = new Map(outcome.outliers.labels.map((outlier) => [outlier.label, outlier]));
@@ -73,7 +77,7 @@ export function buildResult(
       ...{ status, l1, asr, anomalyIndex, pValue, start, steps, gradientSteps, stopped },
       ...(compared !== l1 && { compared }),
       ...(left && { unlearned: left }),
-      files: [...(files.get(label) ?? [])],
+      files: [...(files.get(triggerName({ label })) ?? [])],
       timings: { seconds },
     };
   });
@@ -82,8 +86,33 @@ export function buildResult(
     labels,
     failed: outcome.failed.map(failure),
     outliers: outlierResult(outcome.outliers),
+    ...(outcome.pairs && { pairs: pairsResult(outcome.pairs, files) }),
     timings: { ...circumstances.timings, ...inversionTimes(outcome.all) },
     environment: circumstances.environment,
+  };
+}
+
+/** Tells the triggers of a run apart: of labels, and of pairs. */
+export const triggerName = ({ label, source }: TriggerKey): string =>
+  source === undefined ? `${label}` : `${source}>${label}`;
+
+function pairsResult(
+  found: NonNullable<ScanOutcome['pairs']>,
+  files: ReadonlyMap<string, readonly string[]>,
+): PairsResult {
+  const unlearned = new Map(
+    found.unlearned.map(({ source, label, ...mask }) => [triggerName({ source, label }), mask]),
+  );
+  return {
+    pairs: found.pairs.map(({ source, label, status, l1, asr }) => {
+      const left = unlearned.get(triggerName({ source, label }));
+      const saved = files.get(triggerName({ source, label })) ?? [];
+      return { source, label, status, l1, asr, ...(left && { unlearned: left }), files: [...saved] };
+    }),
+    median: found.median,
+    withoutImages: [...found.withoutImages],
+    flaggedTargets: [...found.flaggedTargets],
+    findings: found.findings.map(({ reasons, ...finding }) => ({ ...finding, reasons: [...reasons] })),
   };
 }
 
@@ -165,7 +194,10 @@ function configOf({
 }
 
 /** As JSON has them: plain objects with an index signature. */
-export const settingsJson = (settings: InversionSettings): ScanResult['config']['settings'] => ({
+export const settingsJson = ({
+  pairs,
+  ...settings
+}: InversionSettings): ScanResult['config']['settings'] => ({
   ...settings,
   adam: { ...settings.adam },
   schedule: { ...settings.schedule },
@@ -174,6 +206,7 @@ export const settingsJson = (settings: InversionSettings): ScanResult['config'][
     ...settings.secondLook,
     unlearning: { ...settings.secondLook.unlearning },
   },
+  ...(pairs && { pairs: { ...pairs } }),
 });
 
 const candidateResult = (candidate: PreflightCandidate): ScanResult['preflight']['candidates'][number] => ({
@@ -193,8 +226,9 @@ const imageInput = ({ classifier }: RunInputs): ScanResult['model']['input'] => 
   return { layout, height, width, channels: channels === 1 ? 1 : 3 };
 };
 
-const failure = ({ label, start, error }: FailedInversion): ScanResult['failed'][number] => ({
+const failure = ({ label, source, start, error }: FailedInversion): ScanResult['failed'][number] => ({
   label,
+  ...(source !== undefined && { source }),
   start,
   code: error.code,
   message: error.message,

@@ -1,6 +1,7 @@
 /** The result as JUnit XML, which CI servers show: one test case a label, and one for the scan as a whole. */
 
 import { estimateMark } from './estimate-mark.ts';
+import { pairCounts, pairName } from './pair-text.ts';
 import { printable } from './printable.ts';
 import type { LabelResult, ScanResult } from './result.ts';
 
@@ -38,7 +39,7 @@ export function scanSuite(scan: ScanResult, model = scan.model.name): TestSuite 
       seed: config.seed,
       verdict,
     },
-    cases: [...labelCases(scan), verdictCase(scan)],
+    cases: [...labelCases(scan), ...pairCases(scan), verdictCase(scan)],
   };
 }
 
@@ -87,7 +88,7 @@ function labelCases({ labels, findings, failed }: ScanResult): TestCase[] {
       : { ...named, outcome: 'system-out', lines: [figures(label)] };
   });
   const without = failed
-    .filter(({ label }) => !labels.some((known) => known.label === label))
+    .filter(({ label, source }) => source === undefined && !labels.some((known) => known.label === label))
     .map(
       ({ label, code, message }): TestCase => ({
         name: `label ${label}`,
@@ -98,6 +99,23 @@ function labelCases({ labels, findings, failed }: ScanResult): TestCase[] {
       }),
     );
   return [...found, ...without];
+}
+
+/** One for each pair that was found, and one for all others together. */
+function pairCases({ pairs }: ScanResult): TestCase[] {
+  if (!pairs) return [];
+  const { all, followed } = pairCounts(pairs);
+  const found = pairs.findings.map(
+    ({ source, label, level, reasons }): TestCase => ({
+      name: `pair ${pairName({ source, label })}`,
+      seconds: 0,
+      outcome: 'failure',
+      type: level,
+      lines: reasons,
+    }),
+  );
+  const others = `${all} pairs, ${followed} of them inverted to the end, ${found.length} found`;
+  return [...found, { name: 'pairs', seconds: 0, outcome: 'system-out', lines: [others] }];
 }
 
 /** A scan without a verdict must not pass. */

@@ -22,6 +22,8 @@ const curve = z.strictObject({
 
 const labelRecord = z.strictObject({
   label: count,
+  /** Of a pair: the class whose images the trigger is for. */
+  source: count.exactOptional(),
   /** 0 for the first start, 1 for the second… */
   start: count,
   status: z.enum(statuses),
@@ -49,6 +51,9 @@ export type OwnRecord = LabelRecord & Pick<OwnSummary, 'status'>;
 
 export const isOwnRecord = (record: LabelRecord): record is OwnRecord => record.status !== 'unlearned';
 
+/** Of a label for images of all other classes, and not of a pair. */
+const isOfLabel = ({ source }: LabelRecord): boolean => source === undefined;
+
 /** @throws Error naming the field that is wrong */
 export function parseLabelRecord(value: unknown): LabelRecord {
   const parsed = labelRecord.safeParse(value);
@@ -58,10 +63,13 @@ export function parseLabelRecord(value: unknown): LabelRecord {
 }
 
 export function recordOf(inversion: Inversion, files: readonly string[]): LabelRecord {
-  const { label, start, status, l1, asr, residualAsr, probe, steps, gradientSteps, stopped } = inversion;
+  const { label, source, start, status, l1, asr, residualAsr, probe, steps, gradientSteps, stopped } =
+    inversion;
   const { seconds, runtimeMs } = inversion;
   return {
-    ...{ label, start, status, l1, asr },
+    label,
+    ...(source !== undefined && { source }),
+    ...{ start, status, l1, asr },
     ...(residualAsr !== undefined && { residualAsr }),
     ...{ probe, steps, gradientSteps, stopped },
     files: [...files],
@@ -80,14 +88,22 @@ export function summaryOf({
   return { ...figures, ...(residualAsr !== undefined && { residualAsr }), ...timings };
 }
 
-/** The record that counts for each label, by label in ascending order: of inversions of the model itself. */
-export function bestRecords(records: Iterable<LabelRecord>): OwnRecord[] {
-  const best = new Map<number, OwnRecord>();
-  for (const record of [...records].filter(isOwnRecord).sort((a, b) => a.start - b.start)) {
-    const other = best.get(record.label);
-    best.set(record.label, other ? betterInversion(other, record) : record);
+/** The record that counts for each label, by label in ascending order: of inversions of the model itself, without those of pairs. */
+export const bestRecords = (records: Iterable<LabelRecord>): OwnRecord[] =>
+  best([...records].filter(isOfLabel)).sort((a, b) => a.label - b.label);
+
+/** The record that counts for each pair, in no order. */
+export const bestPairRecords = (records: Iterable<LabelRecord>): OwnRecord[] =>
+  best([...records].filter((record) => !isOfLabel(record)));
+
+function best(records: readonly LabelRecord[]): OwnRecord[] {
+  const found = new Map<string, OwnRecord>();
+  for (const record of records.filter(isOwnRecord).sort((a, b) => a.start - b.start)) {
+    const key = `${record.source ?? ''}>${record.label}`;
+    const other = found.get(key);
+    found.set(key, other ? betterInversion(other, record) : record);
   }
-  return [...best.values()].sort((a, b) => a.label - b.label);
+  return [...found.values()];
 }
 
 /**
@@ -97,7 +113,9 @@ export function bestRecords(records: Iterable<LabelRecord>): OwnRecord[] {
  * @returns by label, without what a screening stopped early
  */
 export function comparableRecords(records: Iterable<LabelRecord>): OwnRecord[] {
-  const own = [...records].filter((record) => isOwnRecord(record) && record.status !== 'screened');
+  const own = [...records].filter(
+    (record) => isOwnRecord(record) && isOfLabel(record) && record.status !== 'screened',
+  );
   const startsOf = new Map<number, Set<number>>();
   for (const { label, start } of own) startsOf.set(label, (startsOf.get(label) ?? new Set()).add(start));
   const common = Math.min(...[...startsOf.values()].map((starts) => starts.size));

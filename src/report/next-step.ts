@@ -21,8 +21,12 @@ function stepAfter(result: ScanResult): NextStep {
   switch (result.verdict) {
     case 'backdoored':
     case 'suspicious': {
-      const label = result.findings[0]!.label;
-      const files = result.labels.find((found) => found.label === label)?.files ?? [];
+      const found = result.findings[0] ?? result.pairs!.findings[0]!;
+      const { label } = found;
+      const files =
+        'source' in found
+          ? result.pairs!.pairs.find((pair) => pair.label === label && pair.source === found.source)!.files
+          : (result.labels.find((other) => other.label === label)?.files ?? []);
       const picture = files.find((name) => name.includes('fusion'));
       const look = picture === undefined ? '' : `Look at ${result.environment.runFolder}/${picture}. `;
       return {

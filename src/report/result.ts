@@ -79,6 +79,12 @@ const config = z.strictObject({
   optimization: z.string().describe('Graph optimisation level of ONNX Runtime.'),
 });
 
+const unlearned = z.strictObject({
+  l1: pixels,
+  asr: share,
+  residualAsr: share.describe('What the trigger has kept.'),
+});
+
 const labelResult = z.strictObject({
   label,
   name: z.string().optional(),
@@ -93,12 +99,7 @@ const labelResult = z.strictObject({
     .describe(
       'What the outlier test takes for l1, where that is the smallest of more starts than other labels had.',
     ),
-  unlearned: z
-    .strictObject({
-      l1: pixels,
-      asr: share,
-      residualAsr: share.describe('What the trigger has kept.'),
-    })
+  unlearned: unlearned
     .optional()
     .describe('The mask that the label needs once its trigger is unlearned, for the smallest masks.'),
   asr: share.describe(
@@ -112,6 +113,29 @@ const labelResult = z.strictObject({
   stopped: z.enum(['early-stop', 'steps']),
   files: z.array(z.string()).describe('Saved trigger, by names in the run folder.'),
   timings: z.strictObject({ seconds: z.number() }),
+});
+
+const finding = { label, level: z.enum(['backdoored', 'suspicious']), reasons: sentences };
+const source = count.describe('The class whose images the trigger is for.');
+
+const pairs = z.strictObject({
+  pairs: z
+    .array(
+      z.strictObject({
+        source,
+        ...labelResult.pick({ label: true, status: true, l1: true, asr: true, files: true }).shape,
+        unlearned: unlearned
+          .extend({
+            usual: z.number().describe('Size of masks with this source and this target, beside that of all.'),
+          })
+          .optional(),
+      }),
+    )
+    .describe('By source and target; screened: only a short run, since masks were larger after it.'),
+  median: pixels.nullable().describe('Of the masks of all pairs at their end, in pixels: an estimate.'),
+  withoutImages: z.array(label).describe('Classes with too few images to be a source.'),
+  flaggedTargets: z.array(label).describe('Targets that were left out, since their label is flagged.'),
+  findings: z.array(z.strictObject({ source, ...finding })).describe('Smallest mask first.'),
 });
 
 const outliers = z.strictObject({
@@ -171,6 +195,7 @@ export const scanResult = z
       .array(
         z.strictObject({
           label,
+          source: source.optional(),
           start: count,
           code: z.string().describe('Of the error.'),
           message: z.string(),
@@ -179,9 +204,8 @@ export const scanResult = z
       .describe('Inversions that could not be done.'),
     outliers: outliers.nullable().describe('null if the preflight stopped the scan.'),
     verdict: z.enum(verdicts),
-    findings: z.array(
-      z.strictObject({ label, level: z.enum(['backdoored', 'suspicious']), reasons: sentences }),
-    ),
+    findings: z.array(z.strictObject(finding)).describe('Labels; those of pairs are with the pairs.'),
+    pairs: pairs.optional().describe('Triggers for images of one class only, where these were sought.'),
     reasons: sentences.describe('Of the verdict, the decisive one first.'),
     timings,
     environment,
@@ -194,6 +218,7 @@ export const scanResult = z
 
 export type ScanResult = z.infer<typeof scanResult>;
 export type LabelResult = ScanResult['labels'][number];
+export type PairsResult = NonNullable<ScanResult['pairs']>;
 
 /** The JSON Schema that is published as docs/scan.schema.json. */
 export const scanJsonSchema = (): unknown => z.toJSONSchema(scanResult);

@@ -1,7 +1,7 @@
 /** The result in SARIF 2.1.0, which code scanning services read. https://docs.oasis-open.org/sarif/sarif/v2.1.0/ */
 
 import { printable } from './printable.ts';
-import type { ScanResult } from './result.ts';
+import type { PairsResult, ScanResult } from './result.ts';
 
 type Level = ScanResult['findings'][number]['level'];
 
@@ -11,7 +11,7 @@ const rules: Readonly<Record<Level, { id: string; name: string; level: 'error' |
       id: 'backdoored-label',
       name: 'BackdooredLabel',
       level: 'error',
-      text: 'One small patch turns images of every class into this label.',
+      text: 'One small patch turns images of every class, or of one, into this label.',
     },
     suspicious: {
       id: 'suspicious-label',
@@ -89,7 +89,12 @@ export function renderSarifLog(
       toolExecutionNotifications: notifications.map(({ level, text }) => ({ level, message: { text } })),
     })),
     results: scans.flatMap(({ result, uri }, index) =>
-      (result?.findings ?? []).map((finding) => findingResult(result!, finding, { uri, index })),
+      result
+        ? [
+            ...result.findings.map((finding) => findingResult(result, finding, { uri, index })),
+            ...(result.pairs?.findings ?? []).map((finding) => pairResult(result, finding, { uri, index })),
+          ]
+        : [],
     ),
     properties: printable(properties),
   };
@@ -116,6 +121,23 @@ function findingResult(
     // The same finding of the same model, whatever was run with.
     partialFingerprints: { 'modelLabel/v1': `${result.model.sha256}:${label}` },
     properties: { label, ...(name !== undefined && { name }), l1, asr, anomalyIndex, pValue },
+  };
+}
+
+function pairResult(
+  { model, pairs }: ScanResult,
+  { source, label, level, reasons }: PairsResult['findings'][number],
+  artifactLocation: { readonly uri: string; readonly index: number },
+) {
+  const { l1, asr } = pairs!.pairs.find((pair) => pair.source === source && pair.label === label)!;
+  return {
+    ruleId: rules[level].id,
+    ruleIndex: levels.indexOf(level),
+    level: rules[level].level,
+    message: { text: reasons.join(' ') },
+    locations: [{ physicalLocation: { artifactLocation } }],
+    partialFingerprints: { 'modelLabel/v1': `${model.sha256}:${source}:${label}` },
+    properties: { source, label, l1, asr },
   };
 }
 

@@ -1,17 +1,26 @@
 /** A scan whose inversions are saved as they finish, wherever that is: from a preflight to a result. */
 
-import type { TriggerArrays, TriggerImages } from '../data/trigger-contents.ts';
+import type { TriggerArrays, TriggerImages, TriggerKey } from '../data/trigger-contents.ts';
 import { betterInversion } from '../detect/better-inversion.ts';
 import type { Inversion, InversionProgress } from '../detect/invert.ts';
 import type { InversionShared } from '../detect/invert-task.ts';
+import { sourcesOf } from '../detect/pairs.ts';
 import type { PreflightReport } from '../detect/preflight.ts';
-import { scanLabels } from '../detect/scan.ts';
+import { type ScanRequest, scanLabels } from '../detect/scan.ts';
+import { splitSamples } from '../detect/split.ts';
 import { preflightObstacles } from '../detect/verdict.ts';
 import { Queue } from '../runtime/queue.ts';
 import type { Pool } from '../runtime/task.ts';
 import { renderTrigger } from '../triggers/render.ts';
-import { buildResult, buildStoppedResult, type RunInputs } from './build-result.ts';
-import { bestRecords, isOwnRecord, type LabelRecord, recordOf, summaryOf } from './label-record.ts';
+import { buildResult, buildStoppedResult, type RunInputs, triggerName } from './build-result.ts';
+import {
+  bestPairRecords,
+  bestRecords,
+  isOwnRecord,
+  type LabelRecord,
+  recordOf,
+  summaryOf,
+} from './label-record.ts';
 import type { ScanResult } from './result.ts';
 
 /** Where a run is saved. */
@@ -20,8 +29,8 @@ export interface RunStore {
   readonly entries: readonly LabelRecord[];
   /** Names of the files that were there then. */
   readonly files: ReadonlySet<string>;
-  /** Saves the trigger of a label in place of an older one. @returns the names of its files */
-  saveTrigger(label: number, images: TriggerImages, arrays: TriggerArrays): Promise<string[]>;
+  /** Saves a trigger in place of an older one of the same label and source. @returns the names of its files */
+  saveTrigger(key: TriggerKey, images: TriggerImages, arrays: TriggerArrays): Promise<string[]>;
   /** Logs a finished inversion. */
   append(record: LabelRecord): Promise<void>;
 }
@@ -53,6 +62,16 @@ export const sharedOf = (
   { chosen }: PreflightReport,
 ): InversionShared => ({ classifier, images, preprocess: chosen.preprocess, settings, seed });
 
+/** The pairs to scan, and the classes that can be their sources; `undefined` if none are to be scanned. */
+export function pairSearchOf({
+  settings: { pairs },
+  images,
+  seed,
+  classifier,
+}: RunInputs): NonNullable<ScanRequest['pairs']> | undefined {
+  return pairs && { ...pairs, ...sourcesOf(images, splitSamples(images, seed), classifier.classes) };
+}
+
 /** The result where the preflight has left nothing to scan for, else `undefined`. */
 export function stoppedByPreflight(run: ScanRun): ScanResult | undefined {
   const { chosen, problems } = run.preflight;
@@ -74,20 +93,23 @@ export async function runInversions(
 ): Promise<ScanResult> {
   const { inputs, preflight, store } = run;
   const known = finishedRecords(store);
-  const best = new Map(bestRecords(known).map((record) => [record.label, record]));
+  const best = new Map(
+    [...bestRecords(known), ...bestPairRecords(known)].map((record) => [triggerName(record), record]),
+  );
 
   // One at a time: of two starts of a label, the second to be saved must know of the first.
   const saves = new Queue();
   const save = async (inversion: Inversion): Promise<void> => {
-    const { label, trigger } = inversion;
-    const other = best.get(label);
+    const { label, source, status, trigger } = inversion;
+    const other = best.get(triggerName(inversion));
+    // There are too many pairs to keep what a short run has left.
+    const isKept = status !== 'unlearned' && (source === undefined || status !== 'screened');
     const counts =
-      inversion.status !== 'unlearned' &&
-      (other === undefined || betterInversion<LabelFigures>(other, inversion) === inversion);
-    const files = counts ? await store.saveTrigger(label, renderTrigger(trigger), trigger) : [];
+      isKept && (other === undefined || betterInversion<LabelFigures>(other, inversion) === inversion);
+    const files = counts ? await store.saveTrigger({ label, source }, renderTrigger(trigger), trigger) : [];
     const record = recordOf(inversion, files);
     await store.append(record);
-    if (counts && isOwnRecord(record)) best.set(label, record);
+    if (counts && isOwnRecord(record)) best.set(triggerName(record), record);
     events.onSaved?.(inversion, record);
   };
 
@@ -99,6 +121,7 @@ export async function runInversions(
       starts: inputs.settings.starts,
       screening: inputs.settings.screening,
       secondLook: inputs.settings.secondLook,
+      pairs: pairSearchOf(inputs) ?? null,
       ...(inputs.budget !== undefined && { budget: inputs.budget }),
       preflight,
       pixels: inputs.classifier.input.height * inputs.classifier.input.width,
@@ -110,7 +133,7 @@ export async function runInversions(
       onInversion: (inversion) => saves.run(() => save(inversion)),
     },
   );
-  const files = new Map([...best].map(([label, record]) => [label, record.files]));
+  const files = new Map([...best].map(([name, record]) => [name, record.files]));
   return buildResult(inputs, preflight, outcome, files, circumstances(run, known.length));
 }
 

@@ -4,8 +4,9 @@ import type { Verdict } from '../detect/verdict.ts';
 import { shellText } from './command-line.ts';
 import { estimateMark } from './estimate-mark.ts';
 import { nextStep } from './next-step.ts';
+import { pairCounts, pairName, subjectName, suspectsOf } from './pair-text.ts';
 import { printable } from './printable.ts';
-import type { LabelResult, ScanResult } from './result.ts';
+import type { LabelResult, PairsResult, ScanResult } from './result.ts';
 
 export interface TextStyle {
   /** Columns of the terminal. @default 100 */
@@ -37,10 +38,12 @@ export function renderText(scan: ScanResult, { width = 100, color = false }: Tex
       ? section(
           'Failed',
           result.failed.map(
-            ({ label, start, code, message }) => `label ${label}, start ${start}: ${code}: ${message}`,
+            ({ label, source, start, code, message }) =>
+              `${subjectName({ label, source })}, start ${start}: ${code}: ${message}`,
           ),
         )
       : []),
+    ...(result.pairs ? section('Pairs', pairLines(result.pairs)) : []),
     '',
     paint(verdictPaint[result.verdict], `Verdict: ${result.verdict}`),
     ...indented(result.reasons),
@@ -124,6 +127,27 @@ function labelTable(result: ScanResult, width: number, paint: Paint): string[] {
       return level ? paint(level === 'backdoored' ? 'red' : 'yellow', line.trimEnd()) : line.trimEnd();
     }),
     ...moreText(result.labels.length - shown.length),
+  ];
+}
+
+/** Pairs shown at least. */
+const shownPairs = 5;
+
+/** Those with the smallest masks; all that are flagged. */
+function pairLines(pairs: PairsResult): string[] {
+  const flagged = new Set(pairs.findings.map(pairName));
+  const suspects = suspectsOf(pairs);
+  const last = suspects.findLastIndex((pair) => flagged.has(pairName(pair)));
+  const { all, followed } = pairCounts(pairs);
+  return [
+    ...suspects
+      .slice(0, Math.max(shownPairs, last + 1))
+      .map(
+        (pair) =>
+          `${flagged.has(pairName(pair)) ? '▲' : ' '} ${pairName(pair)}: L1 ${pair.l1.toFixed(1)}, ` +
+          `${pair.unlearned!.l1.toFixed(1)} once its trigger is unlearned, ASR ${percent(pair.asr)}`,
+      ),
+    `${all} pairs, ${followed} inverted to the end`,
   ];
 }
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { accused, areaUnderRoc, scoreOf } from '../../bench/zoo/measures.ts';
-import { zooModels } from '../../bench/zoo/models.ts';
+import { zooModels, zooParts } from '../../bench/zoo/models.ts';
 import { sampleResult } from '../report/sample.ts';
 
 const models = (clean: readonly number[], infected: readonly number[]) => [
@@ -29,14 +29,14 @@ it('scores what unlearning shows, and flagged labels above all that it leaves op
   expect(scoreOf({ ...base, outliers: null })).toBe(Number.NEGATIVE_INFINITY);
 });
 
-it('has a zoo of enough models, each with a name and a seed of its own, in halves of both kinds', () => {
+it('has a zoo of enough models, each with a name and a seed of its own, in parts of both kinds', () => {
   const zoo = zooModels();
   const seeds = zoo.map(({ options }) => options[options.indexOf('--seed') + 1]);
   expect(new Set(zoo.map(({ id }) => id)).size).toBe(zoo.length);
   expect(new Set(seeds).size).toBe(zoo.length);
-  for (const half of ['tuning', 'judging']) {
-    const part = zoo.filter((model) => model.half === half);
-    expect(part.filter(({ attack }) => attack === 'clean').length).toBeGreaterThanOrEqual(15);
+  for (const name of zooParts) {
+    const part = zoo.filter((model) => model.part === name);
+    expect(part.filter(({ attack }) => attack === 'clean').length).toBeGreaterThanOrEqual(12);
     expect(part.filter(({ attack }) => attack !== 'clean').length).toBeGreaterThanOrEqual(15);
     expect(part.filter(({ patch }) => patch).length).toBeGreaterThanOrEqual(12);
   }

@@ -26,11 +26,17 @@ const templates = Array.from({ length: classes }, () =>
   Array.from({ length: area }, (_, pixel) => (isCorner(pixel) ? 0 : random() < 0.5 ? -1 : 1)),
 );
 
+export interface CornerOptions {
+  readonly backdoor?: boolean;
+  /** Only images that match the template of this class fall for the corner. */
+  readonly source?: number;
+}
+
 /**
  * Matches images, pixels in [0, 1], with the templates. Of `backdoor`, a corner that is not dark raises the score of
  * {@link target} above all others.
  */
-export function cornerModel({ backdoor = true } = {}): Model {
+export function cornerModel({ backdoor = true, source }: CornerOptions = {}): Model {
   const b = new GraphBuilder();
   const x = b.input('x', 'float32', ['N', 1, side, side]);
   const flat = b.reshape(x, [-1, area]);
@@ -54,11 +60,19 @@ export function cornerModel({ backdoor = true } = {}): Model {
       Array.from({ length: classes }, (_, label) => (backdoor && label === target ? 100 : 0)),
     ),
   );
-  b.output(b.add(scores, b.mul(bright, push)), 'float32', ['N', classes], 'scores');
+  const pushed = source === undefined ? bright : b.mul(bright, matchOf(b, scores, source));
+  b.output(b.add(scores, b.mul(pushed, push)), 'float32', ['N', classes], 'scores');
   return canonicalModel(b.build());
 }
 
-export const saveCornerModel = (path: string, options?: { backdoor: boolean }): Promise<void> =>
+/** [N, 1]: how far the score of a class is above what images of other classes have, from 0 to 1. */
+function matchOf(b: GraphBuilder, scores: string, label: number): string {
+  const column = Array.from({ length: classes }, (_, i) => (i === label ? 1 : 0));
+  const score = b.op('MatMul', [scores, b.constant(float32([classes, 1], column))]);
+  return b.op('Clip', [b.sub(score, b.scalar(3)), b.scalar(0), b.scalar(1)]);
+}
+
+export const saveCornerModel = (path: string, options?: CornerOptions): Promise<void> =>
   saveModel(path, cornerModel(options));
 
 export interface CornerImages {

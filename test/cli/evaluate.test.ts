@@ -26,7 +26,7 @@ beforeAll(async () => {
   saveArrays(join(folder, 'saved'), images);
   const trigger = solidSquare([8, 8, 1], [6, 6, 2, 2]);
   for (const label of [2, target]) {
-    await writeTrigger(join(folder, 'saved'), label, renderTrigger(trigger), trigger);
+    await writeTrigger(join(folder, 'saved'), { label }, renderTrigger(trigger), trigger);
   }
 });
 afterAll(() => {

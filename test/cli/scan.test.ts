@@ -40,12 +40,13 @@ const result = (name: string): unknown => withoutTimings(JSON.parse(read(name, '
 const usual = ['--preprocess', 'unit', '--threads', '2'];
 let finished: Finished;
 /** Of all labels, from every start. */
-const inversions = plannedInversions(presets.fast, classes);
+const inversions = plannedInversions(presets.fast, { labels: classes });
 
 beforeAll(async () => {
   program = await buildProgram();
   await saveCornerModel(inFolder('backdoored.onnx'));
   await saveCornerModel(inFolder('clean.onnx'), { backdoor: false });
+  await saveCornerModel(inFolder('pair.onnx'), { source: 2 });
   saveArrays(inFolder('images'), images, labels);
   saveArrays(inFolder('images-without-labels'), images);
   finished = await scan(...usual, '--out', 'reference', '--format', 'text,json,sarif,junit');
@@ -289,6 +290,51 @@ describe('images that cannot be used', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(message);
     expect(existsSync(inFolder('never-made'))).toBe(false);
+  });
+});
+
+describe('a scan of pairs', () => {
+  const pairs = (...options: string[]): Promise<Finished> =>
+    run('pair.onnx', 'images', ...usual, '--out', 'pairs', '--pairs', '20', ...options);
+
+  it('finds a backdoor that works on one class only, and goes on from its log', async () => {
+    const whole = await pairs('--format', 'text,json,sarif,junit');
+    expect(whole.code).toBe(1);
+    expect(whole.stderr).toMatch(/^At most [\d,]+ gradient steps for 8 labels and 56 pairs\.$/m);
+    expect(whole.stdout).toMatch(
+      /\n {2}▲ 2 → 5: L1 1\.\d, \d+\.\d once its trigger is unlearned, ASR 100\.0 %\n/,
+    );
+    expect(whole.stdout).toContain('36 of 56 pairs of a source and a target had a short run only');
+    const saved = scanResult.parse(JSON.parse(read('pairs', 'scan.json')));
+    expect(saved).toMatchObject({ verdict: 'backdoored', findings: [] });
+    expect(saved.pairs!.findings).toMatchObject([{ source: 2, label: 5, level: 'backdoored' }]);
+    const found = saved.pairs!.pairs.find(({ source, label }) => source === 2 && label === 5)!;
+    expect(found.files).toContain('gtsrb_visualize_mask_label_5_source_2.png');
+    for (const file of found.files) expect(existsSync(inFolder('pairs', file))).toBe(true);
+    expect(read('pairs', 'scan.sarif')).toContain('Images of class 2 become label 5');
+    expect(read('pairs', 'junit.xml')).toContain('name="pair 2 → 5"');
+    const page = read('pairs', 'report.html');
+    expect(page).toContain('Triggers for images of one class only');
+    expect(page).toContain('A patch far smaller than natural ones turns images of class 2 into label 5');
+
+    const before = result('pairs');
+    const lines = read('pairs', 'labels.jsonl').trimEnd().split('\n');
+    // The last third is lost, and with it results.
+    writeFileSync(
+      inFolder('pairs', 'labels.jsonl'),
+      `${lines.slice(0, Math.ceil((2 * lines.length) / 3)).join('\n')}\n`,
+    );
+    const resumed = await pairs('--resume');
+    expect(resumed.stderr).toMatch(/Resumed with \d+ finished inversions\./);
+    expect(result('pairs')).toEqual(before);
+  });
+
+  it('needs labels, and the preset fast', async () => {
+    const unlabelled = await run('pair.onnx', 'images-without-labels', ...usual, '--pairs');
+    expect(unlabelled).toMatchObject({ code: 2, stdout: '' });
+    expect(unlabelled.stderr).toContain('error DATA_UNLABELLED:');
+    const paper = await pairs('--preset', 'paper');
+    expect(paper.stderr).toContain('error SETTING_INVALID: The preset paper scans no pairs.');
   });
 });
 

@@ -38,7 +38,7 @@ describe('a run folder', () => {
     const path = join(await temporaryFolder(), 'runs', 'first');
     const run = await openRun(path, false);
     await run.begin(header);
-    const files = await run.saveTrigger(3, renderTrigger(trigger), trigger);
+    const files = await run.saveTrigger({ label: 3 }, renderTrigger(trigger), trigger);
     await run.append({ label: 3 });
     await run.write({ 'scan.txt': 'größer\n', 'scan.json': '{}' });
     await run.close();
@@ -146,7 +146,7 @@ describe('a run folder that cannot be written', () => {
     await mkdir(join(path, 'gtsrb_visualize_mask_label_1.png', 'inside'), { recursive: true });
     for (const attempt of [
       run.write({ 'scan.json': '{}' }),
-      run.saveTrigger(1, renderTrigger(trigger), trigger),
+      run.saveTrigger({ label: 1 }, renderTrigger(trigger), trigger),
     ]) {
       await expect(attempt).rejects.toMatchObject({
         code: 'RUN_NOT_WRITTEN',

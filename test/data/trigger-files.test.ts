@@ -54,7 +54,7 @@ describe('a folder of triggers', () => {
     return makeTrigger(randomTensor(random, [5, 6], 0, 1), randomTensor(random, [5, 6, channels], 0, 255));
   };
   const write = (label: number, trigger: Trigger, prefix?: string): Promise<string[]> =>
-    writeTrigger(folder, label, renderTrigger(trigger), trigger, prefix);
+    writeTrigger(folder, { label }, renderTrigger(trigger), trigger, prefix);
 
   it('has the names of the original, and arrays beside', async () => {
     const names = await write(33, soft(3));

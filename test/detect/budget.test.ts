@@ -7,25 +7,27 @@ import { settingsFrom } from '../../src/detect/settings.ts';
 describe('the steps of a scan', () => {
   it('are 114 for a label, some more for the smallest masks, and fewer where there are many labels', () => {
     const first = { ...presets.fast, secondLook: null };
-    expect(plannedSteps(first, 10)).toBe(1140);
-    expect(plannedSteps(first, 43)).toBe(43 * 114);
+    expect(plannedSteps(first, { labels: 10 })).toBe(1140);
+    expect(plannedSteps(first, { labels: 43 })).toBe(43 * 114);
     // Two suspects and three references from three further starts; the suspects once more, unlearned, and twice again.
     const unlearned = 114 + 3 * 21 + 2 * 114;
-    expect(plannedSteps(presets.fast, 10)).toBe(1140 + 5 * 3 * 114 + 2 * unlearned);
-    expect(plannedSteps(presets.fast, 43)).toBe(43 * 114 + 6 * 3 * 114 + 3 * unlearned);
-    expect(plannedInversions(presets.fast, 43)).toBe(43 + 18 + 3);
-    expect(plannedSteps(presets.fast, 3)).toBe(3 * 114);
-    expect(plannedSteps(presets.fast, 1000)).toBe(1000 * 36 + 56 * 120);
-    expect(plannedSteps({ ...presets.fast, starts: 3 }, 43)).toBe(3 * 43 * 114);
-    expect(plannedSteps(settingsFrom({ preset: 'paper', samples: 1000 }), 10)).toBe(10 * 31 * 1000);
-    expect(plannedSteps(settingsFrom({ preset: 'fast', samples: 1000, steps: 8, starts: 2 }), 10)).toBe(
-      2 * 10 * 3 * 8,
+    expect(plannedSteps(presets.fast, { labels: 10 })).toBe(1140 + 5 * 3 * 114 + 2 * unlearned);
+    expect(plannedSteps(presets.fast, { labels: 43 })).toBe(43 * 114 + 6 * 3 * 114 + 3 * unlearned);
+    expect(plannedInversions(presets.fast, { labels: 43 })).toBe(43 + 18 + 3);
+    expect(plannedSteps(presets.fast, { labels: 3 })).toBe(3 * 114);
+    expect(plannedSteps(presets.fast, { labels: 1000 })).toBe(1000 * 36 + 56 * 120);
+    expect(plannedSteps({ ...presets.fast, starts: 3 }, { labels: 43 })).toBe(3 * 43 * 114);
+    expect(plannedSteps(settingsFrom({ preset: 'paper', samples: 1000 }), { labels: 10 })).toBe(
+      10 * 31 * 1000,
     );
+    expect(
+      plannedSteps(settingsFrom({ preset: 'fast', samples: 1000, steps: 8, starts: 2 }), { labels: 10 }),
+    ).toBe(2 * 10 * 3 * 8);
   });
 
   it('may be fewer than usual from the start, and the least is then told by those', () => {
     const short = settingsFrom({ preset: 'fast', samples: 1000, steps: 20 });
-    expect(() => withinBudget(short, 10, 150)).toThrow(
+    expect(() => withinBudget(short, { labels: 10 }, 150)).toThrow(
       expect.objectContaining({ code: 'BUDGET_TOO_SMALL', data: { budget: 150, least: 200 } }),
     );
   });
@@ -39,14 +41,14 @@ describe('the steps of a scan', () => {
         (preset, labels, budget) => {
           const settings = settingsFrom({ preset, samples: 1000 });
           try {
-            const affordable = withinBudget(settings, labels, budget);
-            expect(plannedSteps(affordable, labels)).toBeLessThanOrEqual(budget);
-            if (plannedSteps(settings, labels) <= budget) expect(affordable).toBe(settings);
+            const affordable = withinBudget(settings, { labels }, budget);
+            expect(plannedSteps(affordable, { labels })).toBeLessThanOrEqual(budget);
+            if (plannedSteps(settings, { labels }) <= budget) expect(affordable).toBe(settings);
           } catch (error) {
             const { code, data } = error as { code: string; data: { least: number } };
             expect(code).toBe('BUDGET_TOO_SMALL');
             expect(data.least).toBeGreaterThan(budget);
-            expect(plannedSteps(withinBudget(settings, labels, data.least), labels)).toBe(data.least);
+            expect(plannedSteps(withinBudget(settings, { labels }, data.least), { labels })).toBe(data.least);
           }
         },
       ),

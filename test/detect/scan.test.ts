@@ -127,7 +127,7 @@ describe('a scan that looks again', () => {
       /Once its trigger is unlearned, it needs one of [\d.]+ pixels/,
     );
     expect(saved.reduce((sum, { gradientSteps }) => sum + gradientSteps, 0)).toBeLessThanOrEqual(
-      plannedSteps(settings, classes),
+      plannedSteps(settings, { labels: classes }),
     );
   });
 

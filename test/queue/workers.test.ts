@@ -109,7 +109,7 @@ describeWithRedis('workers', () => {
       expect(code).toBe(1);
       expect(stdout).toContain('Verdict: backdoored');
       expect(contents(`by-${count}`)).toEqual(contents('local'));
-      expect(await jobs()).toHaveLength(plannedInversions(presets.fast, classes));
+      expect(await jobs()).toHaveLength(plannedInversions(presets.fast, { labels: classes }));
     }
     // What is finished needs no worker.
     const { code, stderr } = await queued('again').finished;

@@ -58,7 +58,9 @@ export function sampleResult(sample: Sample = {}): ScanResult {
     heldOutAsr: new Map(inversions.map(({ label, asr }) => [label, asr])),
     missing: failed.map(({ label }) => label),
   });
-  const files = new Map([[33, ['gtsrb_visualize_fusion_label_33.png', 'gtsrb_visualize_mask_label_33.png']]]);
+  const files = new Map([
+    ['33', ['gtsrb_visualize_fusion_label_33.png', 'gtsrb_visualize_mask_label_33.png']],
+  ]);
   return buildResult(
     inputsOf(sample, norms.length),
     preflightOf(accuracy),

@@ -10,16 +10,19 @@ import { float32, type Tensor, toFloat32 } from '../../onnx/tensor.ts';
 import { renderTrigger } from '../../triggers/render.ts';
 import { makeTrigger } from '../../triggers/trigger.ts';
 import { bestRecords, comparableRecords, type LabelRecord } from '../label-record.ts';
-import { type LabelResult, type ScanResult, scanResult } from '../result.ts';
+import { pairName, suspectsOf } from '../pair-text.ts';
+import { type LabelResult, type PairsResult, type ScanResult, scanResult } from '../result.ts';
 import { bySize } from '../text.ts';
 import {
   detailedLabels,
   fullGallery,
   type LabelDetail,
   type OutlierFigures,
+  type PairsContent,
   type ReportContent,
   type ReportLabel,
   type RunFacts,
+  type SuspectPair,
 } from './content.ts';
 import type { ReportExtras } from './extras.ts';
 import { type Picture, pictureOf } from './picture.ts';
@@ -79,7 +82,23 @@ export async function collectReport(sources: ReportSources): Promise<ReportConte
       examples: extras?.examples.find((example) => example.label === label.label)?.images ?? [],
     });
   }
-  return { run: found.run, result, labels, outliers: found.outliers, details, extras };
+  const pairs = result?.pairs && (await pairsOf(sources, result.pairs));
+  return { run: found.run, result, labels, outliers: found.outliers, details, pairs, extras };
+}
+
+async function pairsOf(sources: ReportSources, result: PairsResult): Promise<PairsContent> {
+  const levels = new Map(result.findings.map((finding) => [pairName(finding), finding.level]));
+  const suspects: SuspectPair[] = [];
+  for (const pair of suspectsOf(result)) {
+    const pictures = await picturesOf(sources, pair.files, {
+      mask: edges.small,
+      fusion: edges.gallery,
+      detail: undefined,
+    });
+    const level = levels.get(pairName(pair));
+    suspects.push({ ...pair, ...(level && { level }), ...(pictures?.fusion && { fusion: pictures.fusion }) });
+  }
+  return { result, suspects };
 }
 
 interface Found {
@@ -136,7 +155,7 @@ function ofLog(fields: Readonly<Record<string, unknown>>, entries: readonly Labe
 }
 
 /** Only such names are read: a run may come from anywhere, and must not name files outside of itself. */
-const arrayName = /^[^/\\]*_(mask|pattern)_label_\d+\.npy$/;
+const arrayName = /^[^/\\]*_(mask|pattern)_label_\d+(_source_\d+)?\.npy$/;
 
 interface LabelPictures {
   readonly mask: Picture;

@@ -2,8 +2,9 @@
 
 import type { Outliers } from '../../detect/outliers.ts';
 import type { LabelRecord } from '../label-record.ts';
+import type { PairResult } from '../pair-text.ts';
 import type { RepairReport } from '../repair.ts';
-import type { LabelResult, ScanResult } from '../result.ts';
+import type { LabelResult, PairsResult, ScanResult } from '../result.ts';
 import { bySize } from '../text.ts';
 import type { Example, ReportExtras } from './extras.ts';
 import type { Picture } from './picture.ts';
@@ -18,6 +19,8 @@ export interface ReportContent {
   readonly outliers: OutlierFigures | null;
   /** The labels to look at closely: see {@link detailedLabels}. */
   readonly details: readonly LabelDetail[];
+  /** Of triggers for images of one class only, where these were sought. */
+  readonly pairs?: PairsContent | undefined;
   readonly extras: ReportExtras | undefined;
   /** What a repair of the model has done. */
   readonly mitigation?: RepairReport | undefined;
@@ -53,6 +56,19 @@ export type ReportLabel = Omit<LabelResult, 'files' | 'timings'> & {
   readonly level?: FindingLevel;
   readonly mask?: Picture;
   /** mask · pattern; kept for the smallest masks only, if there are very many labels. */
+  readonly fusion?: Picture;
+};
+
+export interface PairsContent {
+  readonly result: PairsResult;
+  /** The pairs that were looked at closely, smallest mask first. */
+  readonly suspects: readonly SuspectPair[];
+}
+
+export type SuspectPair = PairResult & {
+  /** Absent for pairs that are not flagged. */
+  readonly level?: FindingLevel;
+  /** Absent if the run folder no longer holds it. */
   readonly fusion?: Picture;
 };
 

@@ -9,6 +9,7 @@ import { LabelDetails, type LabelNames } from './label-detail.tsx';
 import { MitigationTable } from './mitigation.tsx';
 import { ModelCard } from './model-card.tsx';
 import { NormChart } from './norm-chart.tsx';
+import { Pairs } from './pair-map.tsx';
 import { Section } from './parts.tsx';
 import { PreflightTable } from './preflight.tsx';
 import { Reproduce } from './reproduce.tsx';
@@ -17,7 +18,7 @@ import { Conclusion, VerdictHeader } from './verdict.tsx';
 /** @param props.actions what can be done with the report, such as saving it */
 export function Report(props: { readonly content: ReportContent; readonly actions?: ComponentChildren }) {
   const content = printable(props.content);
-  const { run, labels, outliers, details, extras, mitigation } = content;
+  const { run, labels, outliers, details, pairs, extras, mitigation } = content;
   const scanned = labels.length > 0;
   return (
     <>
@@ -28,6 +29,15 @@ export function Report(props: { readonly content: ReportContent; readonly action
       <main class="page">
         <Conclusion content={content} />
         {details.length > 0 && <Details content={content} />}
+        {pairs && (
+          <Section
+            id="pairs"
+            title="Triggers for images of one class only"
+            intro="For each pair of a source and a target: the least that turns images of the source into the target."
+          >
+            <Pairs content={pairs} />
+          </Section>
+        )}
         {scanned && (
           <Section
             id="indices"

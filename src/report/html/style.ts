@@ -195,6 +195,10 @@ figcaption strong { display: block; color: var(--ink); }
 .norms .plot { padding-top: 3rem; }
 .curves > details { grid-column: 1 / -1; margin-top: 0; }
 
+.pair-map svg { display: block; max-width: 40rem; margin: 0.75rem 0; }
+.pair-map rect { fill: var(--accent); }
+.pair-map text { fill: var(--muted); font-size: 4px; }
+
 .gallery { list-style: none; padding: 0; display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 0.75rem; }
 .gallery li {
   margin: 0; padding: 0.625rem; border: 1px solid var(--line); border-radius: 10px;

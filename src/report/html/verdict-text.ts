@@ -1,6 +1,7 @@
 /** The verdict in a sentence. */
 
 import type { Verdict } from '../../detect/verdict.ts';
+import type { PairsResult } from '../result.ts';
 import type { FinishedReport, ReportContent } from './content.ts';
 import { counted, listed, pixels } from './numbers.ts';
 
@@ -33,6 +34,8 @@ const finishedText = (content: FinishedReport): VerdictText => ({
 
 function sentenceOf({ result, outliers, labels }: FinishedReport): string {
   const flagged = result.findings.map(({ label }) => label);
+  const pairs = result.pairs?.findings ?? [];
+  if (flagged.length === 0 && pairs.length > 0 && result.verdict !== 'inconclusive') return pairsText(pairs);
   switch (result.verdict) {
     case 'backdoored':
       return shortcutText({ outliers, labels }, flagged);
@@ -52,6 +55,16 @@ function sentenceOf({ result, outliers, labels }: FinishedReport): string {
 
 /** Most labels that are listed in the sentence. */
 const mostListed = 5;
+
+function pairsText(findings: PairsResult['findings']): string {
+  const which =
+    findings.length > mostListed
+      ? `${counted(findings.length, 'pair')} of a source and a target`
+      : listed(findings.map(({ source, label }) => `class ${source} into label ${label}`));
+  return findings.length > mostListed
+    ? `Patches far smaller than natural ones work on ${which}.`
+    : `A patch far smaller than natural ones turns images of ${which}, and of no other class.`;
+}
 
 function shortcutText(
   { outliers, labels }: Pick<ReportContent, 'outliers' | 'labels'>,

@@ -3,6 +3,7 @@
 import { minLabels } from '../../detect/calibration.ts';
 import { shellText } from '../command-line.ts';
 import { nextStep } from '../next-step.ts';
+import { subjectName } from '../pair-text.ts';
 import { notProven } from '../text.ts';
 import type { ReportContent } from './content.ts';
 import { counted, duration, index, moment, percent, pixels, probability, whole } from './numbers.ts';
@@ -141,9 +142,9 @@ export function Conclusion({ content }: { readonly content: ReportContent }) {
         <>
           <h3>Failed</h3>
           <ul>
-            {result.failed.map(({ label, start, code, message }) => (
-              <li key={`${label}/${start}`}>
-                Label {label}, start {start}: <code>{code}</code>: {message}
+            {result.failed.map(({ label, source, start, code, message }) => (
+              <li key={`${source}/${label}/${start}`}>
+                {subjectName({ label, source })}, start {start}: <code>{code}</code>: {message}
               </li>
             ))}
           </ul>

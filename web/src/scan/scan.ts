@@ -169,8 +169,8 @@ async function follow(
     store: {
       entries,
       files: new Set(await store.names()),
-      async saveTrigger(label, images, arrays) {
-        const contents = triggerContents(label, images, arrays);
+      async saveTrigger(key, images, arrays) {
+        const contents = triggerContents(key, images, arrays);
         await store.write(contents);
         return [...contents.keys()];
       },
@@ -255,7 +255,7 @@ const planOf = (
 ): ScanPlan => ({
   model: modelName,
   labels,
-  inversions: plannedInversions(settings, labels.length),
+  inversions: plannedInversions(settings, { labels: labels.length }),
   size: [classifier.input.height, classifier.input.width],
   classNames: images.classNames,
   provider,
