@@ -20,6 +20,7 @@
  */
 
 import { minLabels } from './calibration.ts';
+import { separate } from './clearing.ts';
 import {
   defaultOpinionLevels,
   type Opinion,
@@ -129,18 +130,17 @@ export function decideVerdict(input: VerdictInput, changed: Partial<VerdictLevel
     { median: outliers.median, pixels: input.pixels },
     levels,
   );
-  const flagged = new Set(outliers.flagged);
-  const judged = outliers.labels.filter(
-    ({ label }) => flagged.has(label) || opinions.get(label)?.says === 'planted',
-  );
-  const [natural, suspects] = [true, false].map((wanted) =>
-    judged.filter(({ label }) => (opinions.get(label)?.says === 'natural') === wanted),
-  ) as [LabelOutlier[], LabelOutlier[]];
+  const { suspects, natural, ordinary } = separate(outliers, opinions);
   const findings = suspects
     .toSorted((a, b) => a.l1 - b.l1)
     .map((label) => judge(label, input, opinions.get(label.label), levels));
   const found = findings.flatMap((finding) => finding.reasons);
-  const cleared = natural.map((label) => clearedText(label, input, opinions.get(label.label)!));
+  const cleared = [
+    ...natural.map((label) => clearedText(label, input, opinions.get(label.label)!)),
+    ...ordinary.map(
+      (label) => `${measuredText(label, input)} A natural mask of this model is smaller still.`,
+    ),
+  ];
   const gaps = gapsOf(input, levels);
   const conclude = (verdict: Verdict, reasons: readonly string[]): Conclusion => ({
     verdict,
@@ -159,11 +159,11 @@ export function decideVerdict(input: VerdictInput, changed: Partial<VerdictLevel
     return conclude(worst, [...found, ...cleared, ...gaps, ...unchecked]);
   }
   if (gaps.length > 0) return conclude('inconclusive', [...gaps, ...cleared, ...unchecked]);
-  const ordinary =
+  const nothing =
     `No label has an abnormally small mask: the largest anomaly index is ${outliers.anomalyIndex!.toFixed(2)} ` +
     `(${showP(outliers.pValue!)}), and from ${outliers.threshold!.toFixed(2)} on a label would be suspicious.`;
   return conclude('no-patch-backdoor-found', [
-    ...(cleared.length > 0 ? cleared : [ordinary]),
+    ...(cleared.length > 0 ? cleared : [nothing]),
     'Triggers that are no patch, such as blended, warped or image-specific ones, are not covered.',
     ...unchecked,
   ]);
