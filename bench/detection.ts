@@ -7,8 +7,7 @@
  * afterwards. Models whose network recognises less than half of the images have no verdict, and stay in every count.
  */
 
-import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
@@ -16,11 +15,10 @@ import { parseArgs } from 'node:util';
 import { targetOf } from '../src/attack/policy.ts';
 import { parseTruth } from '../src/attack/truth.ts';
 import type { Rate } from '../src/attack/wilson.ts';
-import { type ScanResult, scanResult } from '../src/report/result.ts';
+import type { ScanResult } from '../src/report/result.ts';
 import { gradientStepsOf } from './gradient-steps.ts';
-import { mnistFolder } from './mnist.ts';
 import { accused, areaUnderRoc, hits, type Judged, scoreOf } from './zoo/measures.ts';
-import type { ZooData, ZooModel } from './zoo/models.ts';
+import { scanEntry, type ZooEntry, zooEntries, zooPaths } from './zoo/scan-zoo.ts';
 
 const { values } = parseArgs({
   options: {
@@ -35,20 +33,11 @@ const { values } = parseArgs({
   },
 });
 const { zoo, preset, threads } = values;
-const paths: Readonly<Record<ZooData, string | undefined>> = {
-  mnist: mnistFolder,
-  gtsrb: values.gtsrb,
-  cifar10: values.cifar10,
-};
-type Entry = Omit<ZooModel, 'options'> & { readonly model: string; readonly planted: boolean };
-type Row = Judged & Pick<Entry, 'part' | 'patch' | 'data' | 'network'>;
+const paths = zooPaths(values);
+type Row = Judged & Pick<ZooEntry, 'part' | 'patch' | 'data' | 'network'>;
 
-const entries = (JSON.parse(readFileSync(join(zoo, 'zoo.json'), 'utf8')) as Entry[]).filter(
-  ({ id, planted, data, part }) =>
-    planted &&
-    id.includes(values.only) &&
-    paths[data] !== undefined &&
-    (values.part === undefined || part === values.part),
+const entries = zooEntries(zoo, paths).filter(
+  ({ id, part }) => id.includes(values.only) && (values.part === undefined || part === values.part),
 );
 const rows: Row[] = [];
 for (const [i, entry] of entries.entries()) {
@@ -65,36 +54,11 @@ function runOf(id: string): string {
   return join(zoo, `runs-${preset}`, id);
 }
 
-function scan({ id, model, data }: Entry): ScanResult {
-  const run = runOf(id);
-  const file = join(run, 'scan.json');
-  if (!existsSync(file)) {
-    const main = join(import.meta.dirname, '../dist/cli/main.js');
-    const words = [
-      'scan',
-      join(zoo, model),
-      '--data',
-      paths[data]!,
-      '--preset',
-      preset,
-      '--threads',
-      threads,
-    ];
-    if (existsSync(run)) words.push('--resume');
-    const { stderr } = spawnSync(
-      process.execPath,
-      [main, ...words, '--fail-on', 'never', '--format', 'json', '--out', run],
-      {
-        encoding: 'utf8',
-        stdio: ['ignore', 'ignore', 'pipe'],
-      },
-    );
-    if (!existsSync(file)) throw new Error(`${id}: ${stderr.slice(-2000)}`);
-  }
-  return scanResult.parse(JSON.parse(readFileSync(file, 'utf8')));
+function scan(entry: ZooEntry): ScanResult {
+  return scanEntry(zoo, entry, paths, runOf(entry.id), ['--preset', preset, '--threads', threads]);
 }
 
-function judge({ id, attack, part, patch, data, network }: Entry, result: ScanResult): Row {
+function judge({ id, attack, part, patch, data, network }: ZooEntry, result: ScanResult): Row {
   const path = join(zoo, `${id}.truth.json`);
   const { backdoors } = parseTruth(readFileSync(path, 'utf8'), path);
   const bySize = result.labels.toSorted((a, b) => (b.anomalyIndex ?? -1e9) - (a.anomalyIndex ?? -1e9));

@@ -55,19 +55,22 @@ function repair({ name, options }: Case): RepairReport | undefined {
 const percent = ({ share }: Rate): string => (100 * share).toFixed(2);
 const all = (rates: readonly { readonly asr: Rate }[]): string =>
   rates.length === 0 ? '–' : rates.map(({ asr }) => percent(asr)).join(', ');
+/** Of images of other classes, those that are answered as the target without any trigger: no repair can go below. */
+const unstamped = (rates: readonly { readonly unstamped: Rate | null }[]): string =>
+  rates.map(({ unstamped: rate }) => (rate ? percent(rate) : '–')).join(', ') || '–';
 const size = ({ status, l1 }: RepairReport['inversions'][number]['before']): string =>
   status === 'censored' ? 'none' : l1.toFixed(0);
 
 console.log(`${cpus()[0]?.model.trim()}, node ${process.versions.node}; ${values.threads} threads\n`);
 console.log(
-  '| model | labels | rounds | accuracy % before → after (control) | true ASR % before → after (control) | reversed ASR % after | L1 before → after | last verdict | training s |',
+  '| model | labels | rounds | accuracy % before → after (control) | true ASR % before → after (control) | target without trigger % after | reversed ASR % after | L1 before → after | last verdict | training s |',
 );
 console.log('|---|---|---:|---|---|---|---|---|---:|');
 for (const one of cases) {
   if (values.only && !one.name.includes(values.only)) continue;
   const report = repair(one);
   if (!report) {
-    console.log(`| ${one.name} | nothing suspect | 0 | | | | | | |`);
+    console.log(`| ${one.name} | nothing suspect | 0 | | | | | | | |`);
     continue;
   }
   const { rounds, measured, inversions, last } = report;
@@ -78,6 +81,6 @@ for (const one of cases) {
   const masks = inversions.map((pair) => `${size(pair.before)} → ${size(pair.after)}`).join(', ') || '–';
   const seconds = rounds.reduce((sum, { timings }) => sum + timings.seconds, 0);
   console.log(
-    `| ${one.name} | ${labels.join(', ')} | ${rounds.length} | ${accuracy} | ${before.truth.length > 0 ? truth : '–'} | ${all(after.reversed)} | ${masks} | ${last?.verdict ?? '–'} | ${seconds.toFixed(0)} |`,
+    `| ${one.name} | ${labels.join(', ')} | ${rounds.length} | ${accuracy} | ${before.truth.length > 0 ? truth : '–'} | ${unstamped(before.truth.length > 0 ? after.truth : after.reversed)} | ${all(after.reversed)} | ${masks} | ${last?.verdict ?? '–'} | ${seconds.toFixed(0)} |`,
   );
 }
