@@ -1,7 +1,7 @@
 /** Shows on stderr how far a scan is: a live block on a terminal, plain lines elsewhere. */
 
 import type { WriteStream } from 'node:tty';
-import type { InversionProgress } from '../detect/invert.ts';
+import type { InversionProgress } from '../detect/inversion.ts';
 import type { InversionSummary } from '../detect/scan.ts';
 import { subjectName } from '../report/pair-text.ts';
 

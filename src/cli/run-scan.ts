@@ -4,7 +4,6 @@ import type { Preprocess } from '../data/preprocess.ts';
 import { RunFolder } from '../data/run-folder.ts';
 import { plannedInversions } from '../detect/budget.ts';
 import type { InversionShared } from '../detect/invert-task.ts';
-import { pairsOf } from '../detect/pairs.ts';
 import { runPreflight } from '../detect/preflight.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import type { Model } from '../onnx/graph.ts';
@@ -17,8 +16,8 @@ import { finishedReport } from '../report/html/saved-report.ts';
 import { parseLabelRecord } from '../report/label-record.ts';
 import type { ScanResult } from '../report/result.ts';
 import {
+  extentOf,
   finishedRecords,
-  pairSearchOf,
   runInversions,
   type ScanRun,
   sharedOf,
@@ -91,17 +90,15 @@ async function invertLabels(
   const { inputs, preflight, store, environment } = run;
   const known = finishedRecords(store);
   if (known.length > 0) note(`Resumed with ${known.length} finished inversions.`);
-  const labels = inputs.labels.length;
-  const search = pairSearchOf(inputs);
-  const pairs = search ? pairsOf(search.sources, inputs.labels).length : 0;
-  const inversions = plannedInversions(inputs.settings, { labels, pairs });
+  const extent = extentOf(inputs);
+  const inversions = plannedInversions(inputs.settings, extent);
   const pool = await openPool({
     provider: inputs.provider,
     threads: environment.threads,
     tasks: inversions,
     shared: sharedOf(inputs, preflight),
   });
-  const progress = showProgress(process.stderr, { labels, pairs, inversions, known: known.length });
+  const progress = showProgress(process.stderr, { ...extent, inversions, known: known.length });
   const interrupt = listen((line) => progress.note(line));
   const finished = new Set(known.map(({ label }) => label));
   try {

@@ -6,15 +6,14 @@ import { openModel } from '../data/model-file.ts';
 import { digestOf } from '../data/run-digest.ts';
 import { plannedSteps, type ScanExtent, withinBudget } from '../detect/budget.ts';
 import { chooseLabels } from '../detect/label-list.ts';
-import { pairsOf, sourcesOf } from '../detect/pairs.ts';
 import type { InversionSettings } from '../detect/presets.ts';
 import { checkSamples } from '../detect/scan.ts';
-import { splitSamples } from '../detect/split.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import { type Classifier, prepareClassifier } from '../model/classifier.ts';
 import type { Model } from '../onnx/graph.ts';
 import type { RunInputs } from '../report/build-result.ts';
 import { runFolderName } from '../report/file-names.ts';
+import { extentOf } from '../report/scan-run.ts';
 import { nodeRuntime } from '../runtime/node.ts';
 import type { ProviderChoice } from '../runtime/session.ts';
 import { openModelImages } from './model-images.ts';
@@ -77,10 +76,7 @@ export async function prepareScan(path: string, setup: ScanSetup): Promise<Prepa
   const { images, sha256: dataSha256 } = await setup.openImages(classifier);
   checkSamples(images, labels, options.seed);
   note(describeImages(images));
-  const extent = {
-    labels: labels.length,
-    pairs: settings.pairs ? pairsAmong(images, labels, classifier, options.seed) : 0,
-  };
+  const extent = extentOf({ settings, images, seed: options.seed, labels, classifier });
   const inputs: RunInputs = {
     version,
     versions,
@@ -100,17 +96,6 @@ export async function prepareScan(path: string, setup: ScanSetup): Promise<Prepa
     optimization: 'all',
   };
   return { path, model, inputs, folderName: runFolderName(basename(path), sha256, options.seed) };
-}
-
-/** How many. @throws NeuralCleanseError as {@link sourcesOf} */
-function pairsAmong(
-  images: ImageSet,
-  labels: readonly number[],
-  { classes }: Classifier,
-  seed: number,
-): number {
-  const { sources } = sourcesOf(images, splitSamples(images, seed), classes);
-  return pairsOf(sources, labels).length;
 }
 
 /** Says what the scan may cost. */

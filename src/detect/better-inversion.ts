@@ -1,6 +1,6 @@
 /** Of several inversions of a label, which one counts. */
 
-import type { Inversion } from './invert.ts';
+import type { Inversion } from './inversion.ts';
 
 const ranks: Readonly<Record<Inversion['status'], number>> = {
   reversed: 0,

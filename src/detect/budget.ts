@@ -22,17 +22,13 @@ export interface ScanExtent {
 
 /** How many inversions a scan of so much makes; labels that a screening flags by an estimate add some. */
 export function plannedInversions(settings: InversionSettings, { labels, pairs = 0 }: ScanExtent): number {
-  return labelInversions(settings, labels) + (settings.pairs ? pairInversions(pairs, settings.pairs) : 0);
-}
-
-function labelInversions(settings: InversionSettings, labels: number): number {
   const screening = screeningOf({ ...settings, labels });
-  if (screening) return screenedInversions(labels, screening);
+  const first = screening ? screenedInversions(labels, screening) : labels * settings.starts;
   const secondLook = secondLookOf(settings);
   const { further, unlearned } = secondLook
     ? secondLookWork(labels, secondLook)
     : { further: 0, unlearned: 0 };
-  return labels * settings.starts + further + unlearned;
+  return first + further + unlearned + (settings.pairs ? pairInversions(pairs, settings.pairs) : 0);
 }
 
 /** The second look, if there is one: several starts of all labels leave nothing to try beyond. */
@@ -45,18 +41,22 @@ export const secondLookOf = ({
  * The most gradient steps (mini-batches with an update) that a scan of so many labels makes. The loop of the original mostly stops
  * earlier; a label that a screening flags by an estimate adds its inversion.
  */
-export function plannedSteps(settings: InversionSettings, { labels, pairs = 0 }: ScanExtent): number {
-  return labelSteps(settings, labels) + (settings.pairs ? pairSteps(settings, settings.pairs, pairs) : 0);
+export function plannedSteps(settings: InversionSettings, extent: ScanExtent): number {
+  const { labels } = extent;
+  const screening = screeningOf({ ...settings, labels });
+  const first = screening
+    ? screenedSteps(settings, screening, labels)
+    : labels * settings.starts * inversionSteps(settings);
+  return first + laterSteps(settings, extent);
 }
 
-function labelSteps(settings: InversionSettings, labels: number): number {
-  const screening = screeningOf({ ...settings, labels });
-  if (screening) return screenedSteps(screening, labels);
-  const inversion = inversionSteps(settings);
+/** What of that comes after each label has been inverted or screened: the second look, and pairs. */
+export function laterSteps(settings: InversionSettings, { labels, pairs = 0 }: ScanExtent): number {
+  const ofPairs = settings.pairs ? pairSteps(settings, settings.pairs, pairs) : 0;
   const secondLook = secondLookOf(settings);
-  if (!secondLook) return labels * settings.starts * inversion;
+  if (!secondLook) return ofPairs;
   const { further, unlearned } = secondLookWork(labels, secondLook);
-  return (labels + further) * inversion + unlearned * unlearningSteps(settings, secondLook);
+  return ofPairs + further * inversionSteps(settings) + unlearned * unlearningSteps(settings, secondLook);
 }
 
 /** Of one inversion from its first step to its last. */
@@ -75,22 +75,28 @@ function unlearningSteps(settings: InversionSettings, { unlearning }: SecondLook
 function pairSteps(settings: InversionSettings, { most, starts }: PairSearch, pairs: number): number {
   const { screening, secondLook } = settings;
   if (!screening || !secondLook) return 0;
-  const brief = screening.probes * Math.min(screening.steps, screening.finishSteps);
+  const brief = briefSteps(settings, screening);
   const closely = starts * inversionSteps(settings) + unlearningSteps(settings, secondLook);
   return (
     pairs * brief +
-    Math.min(most, pairs) * screening.finishSteps +
+    Math.min(most, pairs) * finishSteps(settings) +
     Math.min(suspectPairs(pairs), pairs) * closely
   );
 }
 
-function screenedSteps(screening: Screening, labels: number): number {
-  const { probes, steps, finishSteps } = screening;
+function screenedSteps(settings: InversionSettings, screening: Screening, labels: number): number {
   return (
-    labels * probes * Math.min(steps, finishSteps) +
-    (screenedInversions(labels, screening) - labels) * finishSteps
+    labels * briefSteps(settings, screening) +
+    (screenedInversions(labels, screening) - labels) * finishSteps(settings)
   );
 }
+
+/** Of a short run. */
+const briefSteps = (settings: InversionSettings, { probes, steps }: Screening): number =>
+  settings.miniBatches * probes * Math.min(steps, stepsOf(settings));
+
+/** From the starting point that did best in a short run to the end. */
+export const finishSteps = (settings: InversionSettings): number => settings.miniBatches * stepsOf(settings);
 
 /**
  * The settings, made leaner as far as the budget asks for: first no second look, then one starting point a label in place of several,
@@ -147,12 +153,7 @@ const tooSmall = (budget: number, least: number, what: string, otherwise: string
     data: { budget, least },
   });
 
-function withSteps(settings: InversionSettings, steps: number): InversionSettings {
-  const { screening, schedule } = settings;
-  const finishSteps = screening ? Math.round((screening.finishSteps * steps) / stepsOf(settings)) : 0;
-  return {
-    ...settings,
-    schedule: { ...schedule, steps },
-    screening: screening && { ...screening, finishSteps },
-  };
-}
+const withSteps = (settings: InversionSettings, steps: number): InversionSettings => ({
+  ...settings,
+  schedule: { ...settings.schedule, steps },
+});

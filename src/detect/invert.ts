@@ -10,89 +10,12 @@ import type { Runtime, Session, SessionOptions } from '../runtime/session.ts';
 import { throwIfCancelled } from '../runtime/task.ts';
 import { l1Norm, strengthen, type Trigger } from '../triggers/trigger.ts';
 import { wilsonInterval } from '../wilson.ts';
+import type { Inversion, InversionReporter, InvertRequest, LabelOfSource, Stage } from './inversion.ts';
 import { openInversion, parameterDims, updatedName } from './inversion-graph.ts';
-import { type CurvePoint, LabelRun, stateNames } from './label-run.ts';
+import { LabelRun, stateNames } from './label-run.ts';
 import { Predictor } from './predictor.ts';
 import type { InversionSettings } from './presets.ts';
-import type { StopReason } from './schedule.ts';
 import type { SampleSplit } from './split.ts';
-
-export const stages = ['screen', 'finish', 'whole', 'unlearned'] as const;
-/** Of inversions of the model itself; one that has unlearned a trigger is another. */
-export const ownStatuses = ['reversed', 'censored', 'screened'] as const;
-export const statuses = [...ownStatuses, 'unlearned'] as const;
-
-/** What the inversion of one label found. */
-export interface Inversion {
-  readonly label: number;
-  /** Of a pair: the class whose images the trigger is for; see pairs.ts. Absent for a trigger for images of all other classes. */
-  readonly source?: number;
-  readonly start: number;
-  /**
-   * `reversed`: `trigger` passed the ASR threshold. `censored`: nothing did, and `trigger` is the last state, whose norm
-   * means nothing. `screened`: stopped early, and `trigger` is as it stood then. `unlearned`: found after the model had unlearned
-   * the trigger of this label and start; see unlearned.ts.
-   */
-  readonly status: (typeof statuses)[number];
-  readonly trigger: Trigger;
-  /** Norm of the mask, in pixels; of a screened label the mean of its last steps. */
-  readonly l1: number;
-  /**
-   * Share of the held-out images of other classes (of a pair: of the source) that the frozen trigger turns into the label; of a screened label the share
-   * of its last mini-batches.
-   */
-  readonly asr: number;
-  /** Of an `unlearned` inversion: ASR that the trigger which was to be unlearned has when it is made more
-   * opaque, on the held-out images. */
-  readonly residualAsr?: number;
-  /** Which of the starting points was followed. */
-  readonly probe: number;
-  /** Steps of the schedule, from the starting point that was followed to the end. */
-  readonly steps: number;
-  /** Mini-batches with an update, of all starting points. */
-  readonly gradientSteps: number;
-  readonly stopped: StopReason;
-  readonly curve: readonly CurvePoint[];
-  readonly seconds: number;
-  /** Milliseconds inside ONNX Runtime. */
-  readonly runtimeMs: number;
-}
-
-export interface InversionProgress {
-  readonly label: number;
-  readonly source?: number;
-  readonly start: number;
-  readonly step: number;
-  readonly l1: number;
-  readonly asr: number;
-  /** [H·W] in [0, 1], as it stands; only where it was asked for. */
-  readonly mask?: Float32Array;
-}
-
-/** @param trigger makes the trigger as it stands */
-export type InversionReporter = (progress: InversionProgress, trigger: () => Trigger) => void;
-
-export interface InvertRequest {
-  readonly label: number;
-  /** Seek a trigger for images of this class only. @default images of all other classes */
-  readonly source?: number;
-  /** @default 0 */
-  readonly start?: number;
-  readonly seed: number;
-  /**
-   * `screen`: the short run of a screening; `finish`: to the end, from the starting point that did best in it; `unlearned`: on the
-   * model after it has unlearned what the whole inversion finds.
-   *
-   * @default 'whole'
-   */
-  readonly stage?: Stage;
-  /** That starting point. */
-  readonly probe?: number;
-}
-
-export type Stage = (typeof stages)[number];
-
-type LabelOfSource = Pick<InvertRequest, 'label' | 'source'>;
 
 /** After a mask that failed, the next to be tried is larger by this factor at least. */
 const worthTrying = 0.97;
@@ -106,12 +29,11 @@ function recent({ curve }: LabelRun, what: 'norm' | 'asr'): number {
   return last.reduce((sum, point) => sum + point[what], 0) / last.length;
 }
 
-/** Those of a stage of a screening. */
+/** Those of a stage of a screening, whose starting points may be fewer or shorter. */
 function settingsOf(settings: InversionSettings, stage: Stage): InversionSettings {
-  const { screening, schedule } = settings;
+  const { screening } = settings;
   if (stage === 'whole' || stage === 'unlearned' || screening === null) return settings;
-  const probes = { count: screening.probes, steps: screening.steps };
-  return { ...settings, probes, schedule: { ...schedule, steps: screening.finishSteps } };
+  return { ...settings, probes: { count: screening.probes, steps: screening.steps } };
 }
 
 /** Progress is reported every so many updates. */

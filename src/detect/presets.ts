@@ -93,7 +93,7 @@ export const presets: Readonly<Record<PresetName, InversionSettings>> = {
     judge: 'frozen',
     probes: { count: 3, steps: 12 },
     starts: 1,
-    screening: { leastLabels: 100, probes: 3, steps: 12, references: 24, finishSteps: 120 },
+    screening: { leastLabels: 100, probes: 3, steps: 12, references: 24 },
     secondLook: {
       starts: 3,
       unlearning: { epochs: 3, images: 672, batch: 32, learningRate: 0.002, share: 0.5, starts: 2 },

@@ -1,6 +1,6 @@
 /** What a scan asks to have done, and what it gets back. */
 
-import type { Inversion, InvertRequest, ownStatuses } from './invert.ts';
+import type { Inversion, InvertRequest, ownStatuses } from './inversion.ts';
 import type { LabelNorm } from './outliers.ts';
 
 /** The figures of an inversion. */

@@ -3,11 +3,11 @@
 import type { ImageSet } from '../data/dataset.ts';
 import { type ErrorCode, NeuralCleanseError } from '../errors.ts';
 import type { Pool } from '../runtime/task.ts';
-import { betterInversion } from './better-inversion.ts';
 import { secondLookOf } from './budget.ts';
-import type { Inversion, InversionProgress } from './invert.ts';
+import { invertAll, type ScreeningRequest, screenLabels } from './first-look.ts';
+import type { Inversion, InversionProgress } from './inversion.ts';
 import { type InversionShared, invertTask } from './invert-task.ts';
-import { findOutliers, type Outliers } from './outliers.ts';
+import { findOutliers, type LabelNorm, type Outliers } from './outliers.ts';
 import { judgePairs, type PairConclusion, withPairs } from './pair-verdict.ts';
 import { type PairSearch, type PairsFound, pairsOf, scanPairs } from './pairs.ts';
 import type { PreflightReport } from './preflight.ts';
@@ -20,28 +20,25 @@ import {
   type Work,
   workKey,
 } from './scan-work.ts';
-import { estimateNorms, referenceLabels, type Screening, screeningOf, suspectLabels } from './screening.ts';
+import { type Screening, screeningOf } from './screening.ts';
 import { lookAgain, type SecondLook, type UnlearnedMask } from './second-look.ts';
 import { splitSamples } from './split.ts';
 import { type Conclusion, decideVerdict, type VerdictLevels } from './verdict.ts';
 
 export type { InversionSummary } from './scan-work.ts';
 
-export interface ScanRequest {
+export interface ScanRequest extends ScreeningRequest {
   /** Labels to invert, in the order in which they start. */
   readonly labels: readonly number[];
-  readonly seed: number;
   /** How often each label is inverted. */
   readonly starts: number;
   /** Where to stop labels early that are not among the suspects; `null`: nowhere. */
   readonly screening: Screening | null;
-  /** What is tried beyond on the smallest masks, where each label has one start and is not screened; `null`: nothing. */
+  /** What is tried beyond on the smallest masks, where each label has one start; `null`: nothing. */
   readonly secondLook: SecondLook | null;
   /** Which pairs of a source and a target are scanned once the labels are; `null`: none. */
   readonly pairs?: (PairSearch & Sources) | null;
   readonly preflight: PreflightReport;
-  /** Most gradient steps that labels which an estimate flags may bring the scan to. @default no limit */
-  readonly budget?: number;
   /** Height × width. */
   readonly pixels: number;
   readonly levels?: Partial<VerdictLevels>;
@@ -153,12 +150,11 @@ export async function scanLabels(
   const screening = screeningOf({ ...request, labels: request.labels.length });
   const secondLook = secondLookOf(request);
   const first = await (screening ? screenLabels(runOwn, request, screening) : invertAll(runOwn, request));
-  const { inversions, norms, unlearned } =
-    secondLook && !screening
-      ? await lookAgain(runAll, first, secondLook, request.seed)
-      : { ...first, unlearned: [] };
+  const { inversions, norms, unlearned } = secondLook
+    ? await lookAgain(runAll, first, secondLook, request.seed)
+    : { ...first, unlearned: [] };
   if (all.length === 0 && failed[0]) throw failed[0].error;
-  const outliers = findOutliers(norms);
+  const outliers = outliersOf(norms, first);
   const { chosen, problems } = request.preflight;
   const found = new Set(inversions.map(({ label }) => label));
   const ofLabels = decideVerdict(
@@ -203,61 +199,14 @@ async function scanAndJudgePairs(
   return { ...found, ...judgePairs(found, pixels) };
 }
 
-async function invertAll(runAll: RunAll, { labels, starts }: ScanRequest): Promise<Found> {
-  const order = Array.from({ length: starts }, (_, start) => start);
-  const all = await runAll(order.flatMap((start) => labels.map((label) => ({ label, start }))));
-  const best = new Map<number, OwnSummary>();
-  for (const inversion of all) {
-    const other = best.get(inversion.label);
-    best.set(inversion.label, other ? betterInversion(other, inversion) : inversion);
-  }
-  const inversions = [...best.values()].toSorted(byLabel);
-  return {
-    inversions,
-    norms: inversions.map(({ label, l1, status }) => ({ label, l1, censored: status === 'censored' })),
-  };
+/** Norms after a second look move the scale a little; an estimate that this would flag has not been seen, so it flags nobody. */
+function outliersOf(norms: readonly LabelNorm[], first: Found): Outliers {
+  const outliers = findOutliers(norms);
+  const estimated = new Set(
+    first.inversions.filter(({ status }) => status === 'screened').map(({ label }) => label),
+  );
+  return outliers.flagged.some((label) => estimated.has(label)) ? findOutliers(first.norms) : outliers;
 }
-
-/** See screening.ts. The labels that are inverted to the end follow the starting point that did best in the short run. */
-async function screenLabels(
-  runAll: RunAll,
-  { labels, seed, budget = Number.POSITIVE_INFINITY }: ScanRequest,
-  screening: Screening,
-): Promise<Found> {
-  let looks = await runAll(labels.map((label) => ({ label, start: 0, stage: 'screen' })));
-  const references = referenceLabels(labels, screening, seed);
-  const finished = new Map<number, OwnSummary>();
-  const finish = async (chosen: ReadonlySet<number>): Promise<void> => {
-    const work = looks.filter(({ label }) => chosen.has(label));
-    const found = await runAll(
-      work.map(({ label, start, probe }) => ({ label, start, probe, stage: 'finish' })),
-    );
-    for (const inversion of found) finished.set(inversion.label, inversion);
-    // One that failed has no result at all: an estimate would hide that.
-    looks = looks.filter(({ label }) => !chosen.has(label) || finished.has(label));
-  };
-  let wanted: readonly number[] = [...suspectLabels(looks), ...references];
-  for (;;) {
-    await finish(new Set(wanted));
-    const norms = estimateNorms(looks, [...finished.values()], references, seed);
-    wanted = findOutliers(norms).flagged.filter((label) => !finished.has(label));
-    const spent = [...looks, ...finished.values()].reduce((sum, { gradientSteps }) => sum + gradientSteps, 0);
-    if (spent + wanted.length * screening.finishSteps > budget) {
-      // An estimate flags nothing, and what was not inverted to the end has no result.
-      looks = looks.filter(({ label }) => !wanted.includes(label));
-      wanted = [];
-    }
-    if (wanted.length > 0) continue;
-    const early = new Map(looks.map((look) => [look.label, look]));
-    const counted = norms.filter(({ label }) => early.has(label));
-    return {
-      inversions: counted.map(({ label, l1 }) => finished.get(label) ?? { ...early.get(label)!, l1 }),
-      norms: counted,
-    };
-  }
-}
-
-const byLabel = (a: { readonly label: number }, b: { readonly label: number }): number => a.label - b.label;
 
 /**
  * Checks that every label has images of other classes to learn from and to be judged on.

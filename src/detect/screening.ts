@@ -28,8 +28,6 @@ export interface Screening {
   readonly steps: number;
   /** Labels drawn at random to be inverted to the end, beside the suspects. */
   readonly references: number;
-  /** Steps of an inversion to the end. Few labels get that far, so that each can have more than in a scan of few labels. */
-  readonly finishSteps: number;
 }
 
 /** A label after its short run, or at its end. */

@@ -50,10 +50,6 @@ export function settingsFrom(options: SettingOptions): InversionSettings {
     adam: { ...preset.adam, learningRate: options.learningRate ?? preset.adam.learningRate },
     schedule: scheduleFrom(options, preset.schedule),
     ...(options.pairs !== undefined && { pairs: pairsFrom(options.pairs, options.preset) }),
-    screening: preset.screening && {
-      ...preset.screening,
-      ...(options.steps !== undefined && { finishSteps: options.steps }),
-    },
   };
 }
 

@@ -22,7 +22,8 @@ import { train } from '../train/train.ts';
 import { type TrainingSet, trainingSet } from '../train/training-set.ts';
 import { strengthen } from '../triggers/trigger.ts';
 import { betterInversion } from './better-inversion.ts';
-import { type Inversion, Inverter } from './invert.ts';
+import type { Inversion } from './inversion.ts';
+import { Inverter } from './invert.ts';
 import { Predictor } from './predictor.ts';
 import type { InversionSettings } from './presets.ts';
 import type { UnlearningSettings } from './second-look.ts';
@@ -86,11 +87,11 @@ export async function invertUnlearned(
 async function withoutTrigger(
   runtime: Runtime,
   { classifier, images, preprocess, split, seed, session }: UnlearnedRequest,
-  { label, trigger }: Inversion,
+  { label, source, trigger }: Inversion,
   { epochs, images: most, batch, learningRate, share }: UnlearningSettings,
   signal: AbortSignal,
 ): Promise<{ readonly model: Model; readonly updates: number }> {
-  const indices = split.train.slice(0, most);
+  const indices = taughtImages(split, source, most);
   const predictor = await Predictor.open(runtime, classifier, preprocess, session);
   let answers: Int32Array;
   try {
@@ -118,6 +119,18 @@ async function withoutTrigger(
     { session, signal },
   );
   return { model, updates: epochs * Math.ceil(clean.count / batch) };
+}
+
+/**
+ * The images to teach with. Of a pair, a third of them show the source, again and again where there are too few: on the others its
+ * trigger does nothing, so that they have little to teach.
+ */
+export function taughtImages(split: SampleSplit, source: number | undefined, most: number): number[] {
+  if (source === undefined) return split.train.slice(0, most);
+  const own = split.showing(split.train, source);
+  const others = split.without(split.train, source).slice(0, Math.ceil((2 * most) / 3));
+  const wanted = Math.ceil(others.length / 2);
+  return [...Array.from({ length: wanted }, (_, i) => own[i % own.length]!), ...others];
 }
 
 /** The classifier up to its logits: a softmax after them would be a second output. */

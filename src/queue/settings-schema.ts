@@ -56,7 +56,6 @@ export const inversionSettings: z.ZodType<InversionSettings> = z.strictObject({
       probes: count.positive(),
       steps: count,
       references: count,
-      finishSteps: count,
     })
     .nullable(),
   secondLook: z

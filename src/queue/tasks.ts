@@ -4,7 +4,7 @@
  */
 
 import { z } from 'zod';
-import { stages, statuses } from '../detect/invert.ts';
+import { stages, statuses } from '../detect/inversion.ts';
 import { type InversionShared, invertTask } from '../detect/invert-task.ts';
 import { NeuralCleanseError } from '../errors.ts';
 import type { Task } from '../runtime/task.ts';

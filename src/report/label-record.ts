@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { betterInversion } from '../detect/better-inversion.ts';
-import { type Inversion, statuses } from '../detect/invert.ts';
+import { type Inversion, statuses } from '../detect/inversion.ts';
 import type { CurvePoint } from '../detect/label-run.ts';
 import type { InversionSummary, OwnSummary } from '../detect/scan-work.ts';
 

@@ -7,7 +7,7 @@
 import { z } from 'zod';
 import { modelFormats } from '../data/model-format.ts';
 import { preprocessSchema } from '../data/preprocess-schema.ts';
-import { ownStatuses } from '../detect/invert.ts';
+import { ownStatuses } from '../detect/inversion.ts';
 import { presetNames } from '../detect/presets.ts';
 import { verdicts } from '../detect/verdict.ts';
 import { providers } from '../runtime/session.ts';

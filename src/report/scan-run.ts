@@ -2,9 +2,10 @@
 
 import type { TriggerArrays, TriggerImages, TriggerKey } from '../data/trigger-contents.ts';
 import { betterInversion } from '../detect/better-inversion.ts';
-import type { Inversion, InversionProgress } from '../detect/invert.ts';
+import { finishSteps, laterSteps, type ScanExtent } from '../detect/budget.ts';
+import type { Inversion, InversionProgress } from '../detect/inversion.ts';
 import type { InversionShared } from '../detect/invert-task.ts';
-import { sourcesOf } from '../detect/pairs.ts';
+import { pairsOf, sourcesOf } from '../detect/pairs.ts';
 import type { PreflightReport } from '../detect/preflight.ts';
 import { type ScanRequest, scanLabels } from '../detect/scan.ts';
 import { splitSamples } from '../detect/split.ts';
@@ -62,14 +63,23 @@ export const sharedOf = (
   { chosen }: PreflightReport,
 ): InversionShared => ({ classifier, images, preprocess: chosen.preprocess, settings, seed });
 
+type Scanned = Pick<RunInputs, 'settings' | 'images' | 'seed' | 'labels' | 'classifier'>;
+
 /** The pairs to scan, and the classes that can be their sources; `undefined` if none are to be scanned. */
-export function pairSearchOf({
+function pairSearchOf({
   settings: { pairs },
   images,
   seed,
   classifier,
-}: RunInputs): NonNullable<ScanRequest['pairs']> | undefined {
+}: Scanned): NonNullable<ScanRequest['pairs']> | undefined {
   return pairs && { ...pairs, ...sourcesOf(images, splitSamples(images, seed), classifier.classes) };
+}
+
+/** How much there is to scan. @throws NeuralCleanseError as {@link sourcesOf}, where pairs are asked for */
+export function extentOf(inputs: Scanned): Required<ScanExtent> {
+  const search = pairSearchOf(inputs);
+  const pairs = search ? pairsOf(search.sources, inputs.labels).length : 0;
+  return { labels: inputs.labels.length, pairs };
 }
 
 /** The result where the preflight has left nothing to scan for, else `undefined`. */
@@ -122,7 +132,10 @@ export async function runInversions(
       screening: inputs.settings.screening,
       secondLook: inputs.settings.secondLook,
       pairs: pairSearchOf(inputs) ?? null,
-      ...(inputs.budget !== undefined && { budget: inputs.budget }),
+      ...(inputs.budget !== undefined && {
+        budget: inputs.budget - laterSteps(inputs.settings, extentOf(inputs)),
+        finishSteps: finishSteps(inputs.settings),
+      }),
       preflight,
       pixels: inputs.classifier.input.height * inputs.classifier.input.width,
       finished: known.map(summaryOf),

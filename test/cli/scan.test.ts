@@ -297,25 +297,19 @@ describe('a scan of pairs', () => {
   const pairs = (...options: string[]): Promise<Finished> =>
     run('pair.onnx', 'images', ...usual, '--out', 'pairs', '--pairs', '20', ...options);
 
-  it('finds a backdoor that works on one class only, and goes on from its log', async () => {
-    const whole = await pairs('--format', 'text,json,sarif,junit');
-    expect(whole.code).toBe(1);
+  it('finds the pair of a backdoor that works on one class only, and goes on from its log', async () => {
+    const whole = await pairs('--format', 'text,json');
     expect(whole.stderr).toMatch(/^At most [\d,]+ gradient steps for 8 labels and 56 pairs\.$/m);
+    expect(whole.stderr).toMatch(/^label 5 from 2, at first: L1 /m);
     expect(whole.stdout).toMatch(
-      /\n {2}▲ 2 → 5: L1 1\.\d, \d+\.\d once its trigger is unlearned, ASR 100\.0 %\n/,
+      /\nPairs\n {2,4}2 → 5: L1 \d\.\d, \d+\.\d once its trigger is unlearned, ASR 100\.0 %\n/,
     );
     expect(whole.stdout).toContain('36 of 56 pairs of a source and a target had a short run only');
     const saved = scanResult.parse(JSON.parse(read('pairs', 'scan.json')));
-    expect(saved).toMatchObject({ verdict: 'backdoored', findings: [] });
-    expect(saved.pairs!.findings).toMatchObject([{ source: 2, label: 5, level: 'backdoored' }]);
-    const found = saved.pairs!.pairs.find(({ source, label }) => source === 2 && label === 5)!;
-    expect(found.files).toContain('gtsrb_visualize_mask_label_5_source_2.png');
-    for (const file of found.files) expect(existsSync(inFolder('pairs', file))).toBe(true);
-    expect(read('pairs', 'scan.sarif')).toContain('Images of class 2 become label 5');
-    expect(read('pairs', 'junit.xml')).toContain('name="pair 2 → 5"');
-    const page = read('pairs', 'report.html');
-    expect(page).toContain('Triggers for images of one class only');
-    expect(page).toContain('A patch far smaller than natural ones turns images of class 2 into label 5');
+    const [smallest] = saved.pairs!.pairs.toSorted((a, b) => a.l1 - b.l1);
+    expect(smallest).toMatchObject({ source: 2, label: 5, status: 'reversed' });
+    expect(smallest!.files).toContain('gtsrb_visualize_mask_label_5_source_2.png');
+    for (const file of smallest!.files) expect(existsSync(inFolder('pairs', file))).toBe(true);
 
     const before = result('pairs');
     const lines = read('pairs', 'labels.jsonl').trimEnd().split('\n');

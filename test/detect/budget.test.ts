@@ -15,7 +15,10 @@ describe('the steps of a scan', () => {
     expect(plannedSteps(presets.fast, { labels: 43 })).toBe(43 * 114 + 6 * 3 * 114 + 3 * unlearned);
     expect(plannedInversions(presets.fast, { labels: 43 })).toBe(43 + 18 + 3);
     expect(plannedSteps(presets.fast, { labels: 3 })).toBe(3 * 114);
-    expect(plannedSteps(presets.fast, { labels: 1000 })).toBe(1000 * 36 + 56 * 120);
+    expect(plannedSteps(first, { labels: 1000 })).toBe(1000 * 36 + 56 * 90);
+    expect(plannedSteps(presets.fast, { labels: 1000 })).toBe(
+      1000 * 36 + 56 * 90 + 32 * 3 * 114 + 16 * unlearned,
+    );
     expect(plannedSteps({ ...presets.fast, starts: 3 }, { labels: 43 })).toBe(3 * 43 * 114);
     expect(plannedSteps(settingsFrom({ preset: 'paper', samples: 1000 }), { labels: 10 })).toBe(
       10 * 31 * 1000,

@@ -3,6 +3,7 @@ import type { ImageSet } from '../../src/data/dataset.ts';
 import { openDataset } from '../../src/data/files.ts';
 import { openModel } from '../../src/data/model-file.ts';
 import { preprocessPresets } from '../../src/data/preprocess.ts';
+import type { Inversion } from '../../src/detect/inversion.ts';
 import {
   inversionGraph,
   momentName,
@@ -10,7 +11,7 @@ import {
   parameterName,
   updatedName,
 } from '../../src/detect/inversion-graph.ts';
-import { type Inversion, Inverter } from '../../src/detect/invert.ts';
+import { Inverter } from '../../src/detect/invert.ts';
 import { LabelRun } from '../../src/detect/label-run.ts';
 import { type InversionSettings, presets } from '../../src/detect/presets.ts';
 import { splitSamples } from '../../src/detect/split.ts';

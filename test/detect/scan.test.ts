@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { preprocessPresets } from '../../src/data/preprocess.ts';
 import { plannedSteps } from '../../src/detect/budget.ts';
-import type { Inversion, InvertRequest } from '../../src/detect/invert.ts';
+import type { Inversion, InvertRequest } from '../../src/detect/inversion.ts';
 import type { InversionShared } from '../../src/detect/invert-task.ts';
 import type { PreflightReport } from '../../src/detect/preflight.ts';
 import { presets } from '../../src/detect/presets.ts';
@@ -170,7 +170,7 @@ describe('a scan that screens its labels', () => {
     const ends = saved.filter(({ status }) => status !== 'screened');
     expect(ends.length).toBeGreaterThanOrEqual(3);
     expect(ends.length).toBeLessThan(classes);
-    expect(ends.every(({ steps }) => steps === 120)).toBe(true);
+    expect(ends.every(({ steps }) => steps === 90)).toBe(true);
     expect(outcome.all).toHaveLength(saved.length);
     expect(outcome.inversions.map(({ label }) => label)).toEqual(all);
     expect(outcome.inversions.find(({ label }) => label === target)!.status).toBe('reversed');

@@ -12,7 +12,7 @@ import {
 } from '../../src/detect/screening.ts';
 import { randomStream } from '../../src/random.ts';
 
-const screening: Screening = { leastLabels: 17, probes: 3, steps: 12, references: 10, finishSteps: 120 };
+const screening: Screening = { leastLabels: 17, probes: 3, steps: 12, references: 10 };
 const labelsOf = (count: number): number[] => Array.from({ length: count }, (_, label) => label);
 
 /** Early norms, and what they come to: log-normal, with another factor for each label. */

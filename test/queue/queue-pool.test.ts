@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import type { InversionProgress } from '../../src/detect/invert.ts';
+import type { InversionProgress } from '../../src/detect/inversion.ts';
 import type { InversionShared } from '../../src/detect/invert-task.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { packInputs } from '../../src/queue/inputs.ts';

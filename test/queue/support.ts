@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { preprocessPresets } from '../../src/data/preprocess.ts';
-import type { Inversion, InversionProgress } from '../../src/detect/invert.ts';
+import type { Inversion, InversionProgress } from '../../src/detect/inversion.ts';
 import { type InversionShared, invertTask } from '../../src/detect/invert-task.ts';
 import { type InversionSettings, presets } from '../../src/detect/presets.ts';
 import { prepareClassifier } from '../../src/model/classifier.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Inversion } from '../../src/detect/invert.ts';
+import type { Inversion } from '../../src/detect/inversion.ts';
 import { float32 } from '../../src/onnx/tensor.ts';
 import { bestRecords, parseLabelRecord, recordOf, summaryOf } from '../../src/report/label-record.ts';
 

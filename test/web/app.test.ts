@@ -21,7 +21,7 @@ import { digestOf } from '../../src/data/run-digest.ts';
 import { RunFolder } from '../../src/data/run-folder.ts';
 import type { RunHeader } from '../../src/data/run-log.ts';
 import { sampleImages } from '../../src/data/sample.ts';
-import type { Inversion } from '../../src/detect/invert.ts';
+import type { Inversion } from '../../src/detect/inversion.ts';
 import { invertTask } from '../../src/detect/invert-task.ts';
 import { settingsFrom } from '../../src/detect/settings.ts';
 import { prepareClassifier } from '../../src/model/classifier.ts';

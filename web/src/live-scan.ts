@@ -1,7 +1,7 @@
 /** What is known of a scan while it runs. */
 
 import { betterInversion } from '../../src/detect/better-inversion.ts';
-import type { InversionProgress } from '../../src/detect/invert.ts';
+import type { InversionProgress } from '../../src/detect/inversion.ts';
 import { findOutliers, type Outliers } from '../../src/detect/outliers.ts';
 import type { FoundLabel, OwnLabel, ScanPlan } from './scan/protocol.ts';
 

@@ -2,7 +2,7 @@
 
 import type { GivenFile } from '../../../src/data/blob-tree.ts';
 import type { ModelFormat } from '../../../src/data/model-format.ts';
-import type { InversionProgress } from '../../../src/detect/invert.ts';
+import type { InversionProgress } from '../../../src/detect/inversion.ts';
 import type { PreflightReport } from '../../../src/detect/preflight.ts';
 import type { PresetName } from '../../../src/detect/presets.ts';
 import type { Classifier } from '../../../src/model/classifier.ts';

@@ -6,7 +6,7 @@ import { parseNpy } from '../../../src/data/npy.ts';
 import { headerDifference, type RunHeader } from '../../../src/data/run-log.ts';
 import { triggerContents } from '../../../src/data/trigger-contents.ts';
 import { plannedInversions } from '../../../src/detect/budget.ts';
-import type { InversionProgress } from '../../../src/detect/invert.ts';
+import type { InversionProgress } from '../../../src/detect/inversion.ts';
 import { chooseLabels, parseLabels } from '../../../src/detect/label-list.ts';
 import type { PreflightReport } from '../../../src/detect/preflight.ts';
 import type { InversionSettings } from '../../../src/detect/presets.ts';

@@ -1,0 +1,75 @@
+/** What a scan begins with: every label inverted from each of its starts, or screened where there are many. */
+
+import { betterInversion } from './better-inversion.ts';
+import { findOutliers } from './outliers.ts';
+import type { Found, OwnSummary, RunAll } from './scan-work.ts';
+import { estimateNorms, referenceLabels, type Screening, suspectLabels } from './screening.ts';
+
+/** The smallest mask of each label counts. */
+export async function invertAll(
+  runAll: RunAll,
+  { labels, starts }: { readonly labels: readonly number[]; readonly starts: number },
+): Promise<Found> {
+  const order = Array.from({ length: starts }, (_, start) => start);
+  const all = await runAll(order.flatMap((start) => labels.map((label) => ({ label, start }))));
+  const best = new Map<number, OwnSummary>();
+  for (const inversion of all) {
+    const other = best.get(inversion.label);
+    best.set(inversion.label, other ? betterInversion(other, inversion) : inversion);
+  }
+  const inversions = [...best.values()].toSorted(byLabel);
+  return {
+    inversions,
+    norms: inversions.map(({ label, l1, status }) => ({ label, l1, censored: status === 'censored' })),
+  };
+}
+
+export interface ScreeningRequest {
+  readonly labels: readonly number[];
+  readonly seed: number;
+  /** Most gradient steps that labels which an estimate flags may bring the screening to. @default no limit */
+  readonly budget?: number;
+  /** Gradient steps that such a label takes. @default 0 */
+  readonly finishSteps?: number;
+}
+
+/** See screening.ts. The labels that are inverted to the end follow the starting point that did best in the short run. */
+export async function screenLabels(
+  runAll: RunAll,
+  { labels, seed, budget = Number.POSITIVE_INFINITY, finishSteps = 0 }: ScreeningRequest,
+  screening: Screening,
+): Promise<Found> {
+  let looks = await runAll(labels.map((label) => ({ label, start: 0, stage: 'screen' })));
+  const references = referenceLabels(labels, screening, seed);
+  const finished = new Map<number, OwnSummary>();
+  const finish = async (chosen: ReadonlySet<number>): Promise<void> => {
+    const work = looks.filter(({ label }) => chosen.has(label));
+    const found = await runAll(
+      work.map(({ label, start, probe }) => ({ label, start, probe, stage: 'finish' })),
+    );
+    for (const inversion of found) finished.set(inversion.label, inversion);
+    // One that failed has no result at all: an estimate would hide that.
+    looks = looks.filter(({ label }) => !chosen.has(label) || finished.has(label));
+  };
+  let wanted: readonly number[] = [...suspectLabels(looks), ...references];
+  for (;;) {
+    await finish(new Set(wanted));
+    const norms = estimateNorms(looks, [...finished.values()], references, seed);
+    wanted = findOutliers(norms).flagged.filter((label) => !finished.has(label));
+    const spent = [...looks, ...finished.values()].reduce((sum, { gradientSteps }) => sum + gradientSteps, 0);
+    if (spent + wanted.length * finishSteps > budget) {
+      // An estimate flags nothing, and what was not inverted to the end has no result.
+      looks = looks.filter(({ label }) => !wanted.includes(label));
+      wanted = [];
+    }
+    if (wanted.length > 0) continue;
+    const early = new Map(looks.map((look) => [look.label, look]));
+    const counted = norms.filter(({ label }) => early.has(label));
+    return {
+      inversions: counted.map(({ label, l1 }) => finished.get(label) ?? { ...early.get(label)!, l1 }),
+      norms: counted,
+    };
+  }
+}
+
+const byLabel = (a: { readonly label: number }, b: { readonly label: number }): number => a.label - b.label;
