@@ -27,7 +27,7 @@ export interface PairLevels {
 }
 
 /** Chosen on the tuning part of the zoo: docs/detection.md. */
-export const defaultPairLevels: PairLevels = { suspiciousContrast: 200, backdooredContrast: 300 };
+export const defaultPairLevels: PairLevels = { suspiciousContrast: 300, backdooredContrast: 400 };
 
 /** @param pixels of an image: height × width */
 export function judgePairs(

@@ -157,15 +157,15 @@ describe('the verdict on pairs', () => {
   const levelOf = (pairs: PairsFound): string | undefined => judgePairs(pairs, 1000).findings[0]?.level;
 
   it('asks how much a mask grows for its size, source and target', () => {
-    // 0.5 · 40 · 1000 / 8² = 312
-    expect(levelOf(found(8, 40))).toBe('backdoored');
-    expect(levelOf(found(9, 40))).toBe('suspicious');
-    expect(levelOf(found(10.1, 40))).toBeUndefined();
+    // 0.5 · 40 · 1000 / 7² = 408
+    expect(levelOf(found(7, 40))).toBe('backdoored');
+    expect(levelOf(found(8, 40))).toBe('suspicious');
+    expect(levelOf(found(9, 40))).toBeUndefined();
     // Growth counts up to the median only.
-    expect(levelOf(found(12, 1000))).toBe('suspicious');
+    expect(levelOf(found(11, 1000))).toBe('suspicious');
     // What was not unlearned says nothing.
-    expect(levelOf(found(8, 40, 0.5))).toBeUndefined();
-    const { reasons } = judgePairs(found(10.1, 40), 1000);
+    expect(levelOf(found(7, 40, 0.5))).toBeUndefined();
+    const { reasons } = judgePairs(found(9, 40), 1000);
     expect(reasons[0]).toMatch(/^Of 1 pairs? of a source and a target, none/);
     expect(reasons).toContain('Too few images to scan as a source: class 7.');
   });
@@ -176,7 +176,7 @@ describe('the verdict on pairs', () => {
       findings: [],
       reasons: ['labels'],
     });
-    const [severe, mild, none] = [found(8, 40), found(9, 40), found(20, 40)].map((pairs) =>
+    const [severe, mild, none] = [found(7, 40), found(8, 40), found(20, 40)].map((pairs) =>
       judgePairs(pairs, 1000),
     );
     expect(withPairs(of('no-patch-backdoor-found'), severe!)).toMatchObject({ verdict: 'backdoored' });
