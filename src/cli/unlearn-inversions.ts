@@ -1,4 +1,4 @@
-/** Further triggers of the labels to repair: from other starts, in worker processes, and squares nearby. */
+/** Further triggers of the labels to repair: from other starts, in worker processes, and squares. */
 
 import type { LabelledImageSet } from '../data/dataset.ts';
 import { Predictor } from '../detect/predictor.ts';
@@ -42,6 +42,7 @@ export async function furtherTriggers(
     size: [images.height, images.width],
   });
   const labels = found.map(({ label }) => label);
+  note(`Looking for further triggers of ${labels.length === 1 ? 'label' : 'labels'} ${labels.join(', ')}.`);
   const pool = await createPool({
     provider,
     threads,
@@ -53,12 +54,14 @@ export async function furtherTriggers(
   try {
     const inverted = await invertAgain(pool, { labels, count, seed, signal: interrupt.signal });
     const small = smallTriggers(inverted, scan);
-    note(`Of ${labels.length * count} further inversions ${small.length} found a small trigger.`);
+    note(
+      `Of ${labels.length * count} further inversions ${small.length} found a small trigger. Trying solid squares.`,
+    );
     const patches: FlaggedTrigger[] = [];
     for (const trigger of smallTriggers(found, scan)) {
       patches.push(...(await findPatches(predictor, images, trigger, interrupt.signal)));
     }
-    note(`${patches.length} solid squares near the triggers work, too.`);
+    note(`${patches.length} solid squares near the triggers or elsewhere work, too.`);
     return [...small, ...patches];
   } finally {
     interrupt.dispose();

@@ -59,7 +59,7 @@ export const addUnlearnOptions = (command: Command): Command =>
         .default('fixed'),
     )
     .addOption(
-      new Option('--augment <how>', 'change training images a little')
+      new Option('--augment <how>', 'light: shift, turn and brighten training images a little')
         .choices(['none', 'light'])
         .default('none'),
     )

@@ -10,6 +10,13 @@ import type { LabelResult } from './repair.ts';
  */
 const [shareOfNew, shareOfKnown] = [1 / 3, 1 / 2];
 
+/** ASR from which a trigger is worth unlearning that the scan has not accepted, for it works a little too seldom. */
+const almostWorks = 0.9;
+
+/** Whether the inversion of a label has ended with a trigger that can be unlearned. */
+export const hasTrigger = ({ status, asr }: Pick<LabelResult, 'status' | 'asr'>): boolean =>
+  status === 'reversed' || (status === 'censored' && asr >= almostWorks);
+
 export interface Suspect {
   readonly label: number;
   /** Why: it was flagged by the scan, its mask is small, or it is still small for a label that was a suspect before. */
@@ -37,7 +44,7 @@ export function findSuspects(
     return known.has(label) && l1 < shareOfKnown * usual ? 'still-small' : undefined;
   };
   return labels
-    .filter(({ status }) => status === 'reversed')
+    .filter(hasTrigger)
     .toSorted((a, b) => a.l1 - b.l1)
     .flatMap((result) => {
       const reason = reasonOf(result);

@@ -5,7 +5,7 @@ import { NeuralCleanseError } from '../errors.ts';
 import type { Model } from '../onnx/graph.ts';
 import { l1Norm, type Trigger } from '../triggers/trigger.ts';
 import type { FlaggedTrigger } from './flagged-trigger.ts';
-import { findSuspects, type Suspect, smallBelow } from './repair-suspects.ts';
+import { findSuspects, hasTrigger, type Suspect, smallBelow } from './repair-suspects.ts';
 import type { UnlearnOutcome } from './unlearn.ts';
 
 /** Of a scan, what a repair asks about a label. */
@@ -124,7 +124,7 @@ export const smallTriggers = (
 
 async function triggerOf(scan: RepairScan, label: number): Promise<FlaggedTrigger> {
   const found = scan.labels.find((result) => result.label === label);
-  if (found?.status === 'reversed') return { label, trigger: await scan.trigger(label), asr: found.asr };
+  if (found && hasTrigger(found)) return { label, trigger: await scan.trigger(label), asr: found.asr };
   throw new NeuralCleanseError('TRIGGERS_NOT_FOUND', `The scan found no working trigger of label ${label}.`, {
     hint: 'Leave this label out: without a trigger there is nothing to unlearn.',
     data: { label },

@@ -3,8 +3,8 @@
  * carry a trigger under their true labels.
  *
  * The paper trains for one epoch at one learning rate. Small rates stop the reversed trigger, too, but leave what was planted at
- * work, and large ones cost accuracy. So the largest rate is taken at which the model keeps its accuracy, and of epochs that do about
- * equally well on held-out images the last.
+ * work, and large ones cost accuracy. So the largest rate is taken of those that do about equally well on held-out images, with and
+ * without triggers, and of epochs the last.
  */
 
 import type { Preprocess } from '../data/preprocess.ts';
@@ -47,7 +47,7 @@ export const unlearnDefaults: UnlearnSettings = {
   epochs: 10,
   patience: 3,
   batch: 32,
-  share: 0.2,
+  share: 0.3,
   variants: true,
   batchNormalization: 'frozen',
   augmentation: undefined,
@@ -114,7 +114,7 @@ export async function unlearn(
   const unlearning = new Unlearning(runtime, request, hooks);
   const before = await unlearning.check(model);
   const tried = settings.rates.length > 1 ? await unlearning.search(before) : [];
-  const learningRate = chooseRate(tried, before, request.images.check.count) ?? settings.rates[0]!;
+  const learningRate = chooseRate(tried, request.images.check.count) ?? settings.rates[0]!;
   hooks.onRate?.(learningRate, false);
   const { epochs, kept } = await unlearning.train(learningRate, settings.epochs);
   const seconds = (performance.now() - began) / 1000;
@@ -168,15 +168,21 @@ class Unlearning {
     }
   }
 
-  /** One epoch at each rate, from the same start, until accuracy is kept. */
+  /** One epoch at each rate, from the same start, until smaller ones do worse. Where the largest keeps accuracy, none is tried. */
   async search(before: UnlearnCheck): Promise<TriedRate[]> {
     const { settings, images } = this.request;
     const tried: TriedRate[] = [];
+    let best = Number.NEGATIVE_INFINITY;
     for (const learningRate of settings.rates) {
       this.hooks.onRate?.(learningRate, true);
       const check = await this.tryRate(learningRate);
       tried.push({ learningRate, check });
-      if (check && keepsAccuracy(check, before, images.check.count)) return tried;
+      if (check === null) continue;
+      const isLargest = tried.length === 1;
+      if (isLargest && check.accuracy >= leastOf(before.accuracy, images.check.count)) return tried;
+      const score = scoreOf(check);
+      if (score < leastOf(best, images.check.count)) return tried;
+      best = Math.max(best, score);
     }
     if (tried.some(({ check }) => check !== null)) return tried;
     throw new NeuralCleanseError('TRAINING_DIVERGED', 'The training diverges at every learning rate.', {
@@ -212,7 +218,7 @@ class Unlearning {
       this.hooks.onEpoch?.(current);
       const score = scoreOf(current.check);
       if (score > best.score) best = { epoch, score };
-      if (score >= best.score - standardError(best.score, images.check.count)) kept = { ...current, model };
+      if (score >= leastOf(best.score, images.check.count)) kept = { ...current, model };
       return epoch - best.epoch >= settings.patience;
     });
     return { epochs: done, kept: kept! };
@@ -255,24 +261,24 @@ class Unlearning {
 }
 
 /**
- * The largest rate at which accuracy is kept; if it is at none, the rate with the best score.
+ * The largest rate whose score is no more than chance below the best one.
+ *
+ * Accuracy alone does not choose: an epoch at a rate that is too small to unlearn anything keeps it, too.
  *
  * @param tried the largest rate first
  * @param images that were checked
  */
-export function chooseRate(
-  tried: readonly TriedRate[],
-  before: UnlearnCheck,
-  images: number,
-): number | undefined {
-  const usable = tried.flatMap(({ learningRate, check }) => (check ? [{ learningRate, check }] : []));
-  const keeping = usable.find(({ check }) => keepsAccuracy(check, before, images));
-  return (keeping ?? usable.toSorted((a, b) => scoreOf(b.check) - scoreOf(a.check))[0])?.learningRate;
+export function chooseRate(tried: readonly TriedRate[], images: number): number | undefined {
+  const usable = tried.flatMap(({ learningRate, check }) =>
+    check ? [{ learningRate, score: scoreOf(check) }] : [],
+  );
+  const best = Math.max(...usable.map(({ score }) => score));
+  return usable.find(({ score }) => score >= leastOf(best, images))?.learningRate;
 }
 
-/** Whether accuracy is no more than chance below what it was. */
-const keepsAccuracy = ({ accuracy }: UnlearnCheck, before: UnlearnCheck, images: number): boolean =>
-  accuracy >= before.accuracy - standardError(before.accuracy, images);
+/** The lowest score that may be as good as this one, but for chance. */
+const leastOf = (score: number, images: number): number =>
+  score === Number.NEGATIVE_INFINITY ? score : score - standardError(score, images);
 
 function checkSettings({ share, rates, patience }: UnlearnSettings): void {
   const check = (name: string, value: number, passes: boolean, range: string): void => {

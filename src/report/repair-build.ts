@@ -1,7 +1,8 @@
 /** From what a repair has found and changed to its report. */
 
 import type { Evaluation } from '../attack/evaluation.ts';
-import { type Policy, targetOf } from '../attack/policy.ts';
+import { goalOf, type Policy, targetOf } from '../attack/policy.ts';
+import { rateOf } from '../attack/wilson.ts';
 import type { FlaggedTrigger } from '../mitigate/flagged-trigger.ts';
 import type { LabelResult, RepairOutcome, RepairRound, RepairScan } from '../mitigate/repair.ts';
 import { usualSize } from '../mitigate/repair-suspects.ts';
@@ -45,14 +46,20 @@ export function buildRepairReport(
   const { rounds, last } = outcome;
   const remaining = last ? outcome.remaining.map(({ label }) => label) : null;
   const origins = foundTriggers(rounds);
-  const figures = ({ accuracy, attacks }: Evaluation): RepairFigures => ({
+  const figures = ({ accuracy, confusion, attacks }: Evaluation): RepairFigures => ({
     accuracy,
-    reversed: origins.map(({ label, round }, i) => ({ label, round, asr: attacks[i]!.asr })),
+    reversed: origins.map(({ label, round }, i) => ({
+      label,
+      round,
+      asr: attacks[i]!.asr,
+      unstamped: mistaken(confusion, { kind: 'all-to-one', target: label }),
+    })),
     truth: measured.known.map(({ trigger, policy }, i) => ({
       trigger,
       policy: policy.kind,
       target: targetOf(policy) ?? null,
       asr: attacks[origins.length + i]!.asr,
+      unstamped: mistaken(confusion, policy),
     })),
   });
   const report: Omit<RepairReport, 'conclusion'> = {
@@ -72,6 +79,19 @@ export function buildRepairReport(
     remaining,
   };
   return { ...report, conclusion: conclude(report) };
+}
+
+/** Of the clean images that an attack is after, those that are taken for its target without any trigger. */
+function mistaken(
+  confusion: Evaluation['confusion'],
+  policy: Policy,
+): RepairFigures['truth'][number]['unstamped'] {
+  const target = targetOf(policy);
+  if (target === undefined) return null;
+  const victims = confusion.filter(({ label }) => goalOf(policy, label, 0) !== undefined);
+  const sum = (cells: Evaluation['confusion']): number =>
+    cells.reduce((total, { count }) => total + count, 0);
+  return rateOf(sum(victims.filter(({ predicted }) => predicted === target)), sum(victims));
 }
 
 /** The triggers that scans have found, by round. They stand for all that were stamped. */

@@ -53,22 +53,24 @@ interface RepairRow {
 /** Each figure of all models that were measured. */
 function rows({ before, after, control }: RepairReport['measured']): RepairRow[] {
   const all = [before, after, ...(control ? [control] : [])];
-  const row = (title: string, of: (figures: RepairFigures) => RepairFigures['accuracy']): RepairRow => ({
+  type Attacked = RepairFigures['reversed' | 'truth'][number];
+  const row = (title: string, cellOf: (figures: RepairFigures) => string): RepairRow => ({
     title,
-    cells: all.map((figures) => rateText(of(figures))),
+    cells: all.map(cellOf),
   });
+  const attackText = ({ asr, unstamped }: Attacked): string =>
+    unstamped ? `${rateText(asr)}; without it ${(100 * unstamped.share).toFixed(2)} %` : rateText(asr);
   return [
-    row('Clean accuracy', ({ accuracy }) => accuracy),
+    row('Clean accuracy', ({ accuracy }) => rateText(accuracy)),
     ...before.reversed.map(({ label, round }, i) =>
-      row(
-        `Reversed trigger of label ${label}, round ${round}: attack success`,
-        ({ reversed }) => reversed[i]!.asr,
+      row(`Reversed trigger of label ${label}, round ${round}: attack success`, ({ reversed }) =>
+        attackText(reversed[i]!),
       ),
     ),
     ...before.truth.map(({ trigger, target }, i) =>
       row(
         `True trigger ${trigger}${target === null ? '' : ` for label ${target}`}: attack success`,
-        ({ truth }) => truth[i]!.asr,
+        ({ truth }) => attackText(truth[i]!),
       ),
     ),
   ];

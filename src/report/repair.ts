@@ -67,10 +67,16 @@ const round = z.strictObject({
   timings: seconds,
 });
 
+const unstamped = rate
+  .nullable()
+  .describe(
+    'Of the same images without the trigger: what the model mistakes for the target by itself. Null if each class has a target of its own.',
+  );
+
 const figures = z.strictObject({
   accuracy: rate.describe('On clean images.'),
   reversed: z
-    .array(z.strictObject({ label, round: count, asr: rate }))
+    .array(z.strictObject({ label, round: count, asr: rate, unstamped }))
     .describe('Of the triggers that the scans have found.'),
   truth: z
     .array(
@@ -79,6 +85,7 @@ const figures = z.strictObject({
         policy: z.enum(policyKinds),
         target: count.nullable(),
         asr: rate,
+        unstamped,
       }),
     )
     .describe('Of triggers that the caller knows of, which the repair has not seen.'),

@@ -20,7 +20,7 @@ it('writes a model without the backdoor, and what it has measured', async () => 
   const { code, stdout, stderr } = await folder.run(...unlearn, ...truth, '--control', '--out', 'out/a.onnx');
   expect(stderr).toContain('Training at learning rate 0.05.');
   expect(code).toBe(0);
-  expect(stdout).toMatch(/Round 1 {2}label 2 \(asked for\); 10 triggers unlearned at rate 0\.05/);
+  expect(stdout).toMatch(/Round 1 {2}label 2 \(asked for\); 11 triggers unlearned at rate 0\.05/);
   expect(stdout).toContain('is no proof of repair');
   const report = repairReport.parse(JSON.parse(read('out/a.json').toString()));
   expect(report).toMatchObject({

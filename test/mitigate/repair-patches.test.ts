@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { Predictor } from '../../src/detect/predictor.ts';
-import { findPatches, patchesNear } from '../../src/mitigate/repair-patches.ts';
+import { findPatches, patchesAcross, patchesNear } from '../../src/mitigate/repair-patches.ts';
 import { patchOver } from '../../src/mitigate/unlearn-variants.ts';
 import { prepareClassifier } from '../../src/model/classifier.ts';
 import { float32 } from '../../src/onnx/tensor.ts';
@@ -48,9 +48,30 @@ it('tries squares about as large as the trigger, in its place, and inside the im
   expect(patches.some((patch) => sameTrigger(asPatch(patch), asPatch(mean)))).toBe(true);
 });
 
+it('tries larger squares all over the image, of which one covers most of any square', () => {
+  const boxes = patchesAcross(sparse()).map(boundingBox);
+  const covered = (top: number, left: number): number =>
+    Math.max(
+      ...boxes.map(([row, column, height, width]) => {
+        const overlap = (at: number, from: number, length: number): number =>
+          Math.max(0, Math.min(at + 3, from + length) - Math.max(at, from));
+        return overlap(top, row, height) * overlap(left, column, width);
+      }),
+    );
+  for (let top = 0; top <= 29; top++) {
+    for (let left = 0; left <= 29; left++) expect(covered(top, left)).toBe(9);
+  }
+  for (const [row, column, height, width] of boxes) {
+    expect([height, width]).toEqual([5, 5]);
+    expect(Math.max(row + 5, column + 5)).toBeLessThanOrEqual(32);
+  }
+});
+
 it('has none for a mask that is nowhere opaque', () => {
   const { pattern } = sparse();
-  expect(patchesNear(makeTrigger(float32([32, 32], new Float32Array(1024)), pattern))).toEqual([]);
+  const nowhere = makeTrigger(float32([32, 32], new Float32Array(1024)), pattern);
+  expect(patchesNear(nowhere)).toEqual([]);
+  expect(patchesAcross(nowhere)).toEqual([]);
 });
 
 it('finds squares that a backdoor answers to, and none where there is no backdoor', async () => {

@@ -14,11 +14,16 @@ import type { Model } from '../../src/onnx/graph.ts';
 import { solidSquare } from '../../src/triggers/patterns.ts';
 import { backdoored, reversed } from './models.ts';
 
-const result = (label: number, l1: number, status: LabelResult['status'] = 'reversed'): LabelResult => ({
+const result = (
+  label: number,
+  l1: number,
+  status: LabelResult['status'] = 'reversed',
+  asr = status === 'censored' ? 0.5 : 0.99,
+): LabelResult => ({
   label,
   status,
   l1,
-  asr: 0.99,
+  asr,
   anomalyIndex: null,
 });
 const results = (...sizes: number[]): LabelResult[] => sizes.map((l1, label) => result(label, l1));
@@ -53,6 +58,9 @@ describe('suspects', () => {
     expect(usualSize(labels)).toBe(100);
     expect(findSuspects(labels, [], none)).toEqual([{ label: 0, reason: 'small' }]);
     expect(findSuspects([result(0, 5, 'censored')], [], none)).toEqual([]);
+    // Unless a small one almost works: a scan with the same backdoor beside others ended at 98 %.
+    const almost = [...results(100, 90, 100), result(3, 15, 'censored', 0.98)];
+    expect(findSuspects(almost, [], none)).toEqual([{ label: 3, reason: 'small' }]);
   });
 
   it('do not depend on the unit of size or the order of labels', () => {

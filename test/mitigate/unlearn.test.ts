@@ -127,19 +127,18 @@ it('splits images into three parts without a common one, each with all classes',
   );
 });
 
-it('takes the largest rate that keeps accuracy, or else the best one', () => {
-  const check = (accuracy: number, stampedAccuracy = accuracy) => ({ accuracy, stampedAccuracy, asr: 0 });
-  const tried = (learningRate: number, measured: ReturnType<typeof check> | null) => ({
+it('takes the largest of the rates that do about equally well with and without triggers', () => {
+  const tried = (learningRate: number, accuracy: number, stampedAccuracy = accuracy) => ({
     learningRate,
-    check: measured,
+    check: { accuracy, stampedAccuracy, asr: 0 },
   });
-  const before = check(0.9, 0.1);
-  // The standard error at 0.9 and 100 images is 0.03.
-  expect(chooseRate([tried(0.01, check(0.6)), tried(0.003, check(0.88, 0.7))], before, 100)).toBe(0.003);
-  expect(chooseRate([tried(0.01, check(0.6)), tried(0.003, check(0.86, 0.7))], before, 100)).toBe(0.003);
-  expect(chooseRate([tried(0.01, check(0.8)), tried(0.003, check(0.86, 0.7))], before, 100)).toBe(0.01);
-  expect(chooseRate([tried(0.01, null), tried(0.003, check(0.5))], before, 100)).toBe(0.003);
-  expect(chooseRate([], before, 100)).toBeUndefined();
+  // The standard error is about 0.04 with 100 images.
+  expect(chooseRate([tried(0.01, 0.6), tried(0.003, 0.88, 0.7)], 100)).toBe(0.003);
+  expect(chooseRate([tried(0.01, 0.78), tried(0.003, 0.86, 0.74)], 100)).toBe(0.01);
+  // Keeps accuracy, but unlearns nothing.
+  expect(chooseRate([tried(0.01, 0.85), tried(0.003, 0.95, 0.2)], 100)).toBe(0.01);
+  expect(chooseRate([{ learningRate: 0.01, check: null }, tried(0.003, 0.5)], 100)).toBe(0.003);
+  expect(chooseRate([], 100)).toBeUndefined();
 });
 
 describe('unlearning', () => {
@@ -198,6 +197,19 @@ describe('unlearning', () => {
     await expect(unlearn(nodeRuntime, hopeless, { session })).rejects.toMatchObject({
       code: 'TRAINING_DIVERGED',
     });
+  });
+
+  it('tries no smaller rate once one does worse, and none where the largest keeps accuracy', async () => {
+    const tryRates = async (...rates: number[]) => {
+      const request = { model: backdoored(), preprocess, images: parts, triggers: [reversed] };
+      return unlearn(nodeRuntime, { ...request, settings: { ...settings, share: 0.5, rates, epochs: 1 } }, { session });
+    };
+    const falling = await tryRates(0.05, 1e-6, 1e-7);
+    expect(falling.tried.map(({ learningRate }) => learningRate)).toEqual([0.05, 1e-6]);
+    expect(falling.learningRate).toBe(0.05);
+    // So small that nothing changes.
+    const kept = await tryRates(1e-6, 1e-7);
+    expect(kept.tried.map(({ learningRate }) => learningRate)).toEqual([1e-6]);
   });
 
   it('refuses a class without images, and settings that make no sense', async () => {

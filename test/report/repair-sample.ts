@@ -5,13 +5,14 @@ import type { RepairFigures, RepairReport } from '../../src/report/repair.ts';
 
 const figures = (correct: number, reversed: number, truth: number): RepairFigures => ({
   accuracy: rateOf(correct, 1000),
-  reversed: [{ label: 33, round: 1, asr: rateOf(reversed, 970) }],
+  reversed: [{ label: 33, round: 1, asr: rateOf(reversed, 970), unstamped: rateOf(1, 970) }],
   truth: [
     {
       trigger: 'square:size=4,at=27/27,margin=1,colour=255',
       policy: 'all-to-one',
       target: 33,
       asr: rateOf(truth, 970),
+      unstamped: rateOf(1, 970),
     },
   ],
 });

@@ -17,6 +17,9 @@ it('says in text what was done, and what it has changed', () => {
   expect(text).toMatch(
     /Clean accuracy\n {2}before {3}96\.00 %.*\n {2}after {4}95\.10 %.*\n {2}control {2}96\.50 %/,
   );
+  expect(text).toMatch(
+    /True trigger square.* for label 33: attack success\n.*\n {2}after {4}0\.31 %.*; without it 0\.10 %\n/,
+  );
   expect(text).toContain(
     'Fresh inversion of label 33: 18.0 pixels (0.20 of the usual size) before, 81.0 pixels',
   );
