@@ -111,6 +111,12 @@ export const pairsOf = (sources: readonly number[], targets: readonly number[]):
     targets.filter((label) => label !== source).map((label) => ({ source, label })),
   );
 
+/**
+ * Searches pairs as the head of this file says.
+ *
+ * @param runAll leaves out what could not be done; a pair without its short run has no result
+ * @throws whatever `runAll` does
+ */
 export async function scanPairs(
   runAll: RunAll<InversionSummary>,
   pairs: readonly Pair[],
