@@ -9,7 +9,7 @@
 
 import { defaultOpinionLevels, opinionOf } from './opinion.ts';
 import type { Pair, PairsFound } from './pairs.ts';
-import type { Conclusion, Finding, Verdict } from './verdict.ts';
+import type { Conclusion, Finding } from './verdict.ts';
 
 export interface PairFinding extends Omit<Finding, 'label'>, Pair {}
 
@@ -20,49 +20,36 @@ export interface PairConclusion {
   readonly reasons: readonly string[];
 }
 
-/** Contrasts from which a pair is suspicious, and backdoored. */
-export interface PairLevels {
-  readonly suspiciousContrast: number;
-  readonly backdooredContrast: number;
-}
+/**
+ * Contrast from which a pair is suspicious. Chosen on the tuning part of the zoo (docs/detection.md): planted pairs have 300 to 480 there, natural
+ * ones up to 200 on most networks, but more than 1,000 on one. So a pair is never more than suspicious.
+ */
+const leastContrast = 300;
 
-/** Chosen on the tuning part of the zoo: docs/detection.md. */
-export const defaultPairLevels: PairLevels = { suspiciousContrast: 300, backdooredContrast: 400 };
+const doubt =
+  'That is no more than suspicious: on some clean networks a mask between two classes is as small by nature, and grows as much.';
 
 /** @param pixels of an image: height × width */
-export function judgePairs(
-  found: PairsFound,
-  pixels: number,
-  levels: PairLevels = defaultPairLevels,
-): PairConclusion {
+export function judgePairs(found: PairsFound, pixels: number): PairConclusion {
   const { median } = found;
   const findings = found.unlearned
     .flatMap(
       ({ source, label, l1: after, residualAsr, usual }): (PairFinding & { readonly l1: number })[] => {
         const { l1, asr } = found.pairs.find((pair) => pair.source === source && pair.label === label)!;
         const contrast = usual * opinionOf({ before: l1, after, residualAsr, median, pixels }).contrast;
-        if (contrast < levels.suspiciousContrast || residualAsr > defaultOpinionLevels.maxResidualAsr)
-          return [];
-        const isClear = contrast >= levels.backdooredContrast;
+        if (contrast < leastContrast || residualAsr > defaultOpinionLevels.maxResidualAsr) return [];
         const measured =
           `Images of class ${source} become label ${label} by a mask of ${l1.toFixed(1)} pixels (median of pairs ` +
           `${median!.toFixed(1)}), on ${(100 * asr).toFixed(1)} % of held-out ones. Once its trigger is unlearned, the pair needs one ` +
           `of ${after.toFixed(1)} pixels: for its size, this source and this target that is ${contrast.toFixed(0)} times as much.`;
-        const doubt = `Natural masks between two classes come near to that, so this is no more than suspicious below ${levels.backdooredContrast}.`;
-        return [
-          {
-            ...{ source, label, l1 },
-            level: isClear ? 'backdoored' : 'suspicious',
-            reasons: isClear ? [measured] : [measured, doubt],
-          },
-        ];
+        return [{ source, label, l1, level: 'suspicious', reasons: [measured, doubt] }];
       },
     )
     .sort((a, b) => a.l1 - b.l1)
     .map(({ l1: _l1, ...finding }) => finding);
   return {
     findings,
-    reasons: [...findings.flatMap(({ reasons }) => reasons), ...extentOf(found, findings)],
+    reasons: [...new Set(findings.flatMap(({ reasons }) => reasons)), ...extentOf(found, findings)],
   };
 }
 
@@ -84,20 +71,17 @@ function extentOf(
   ].filter((text) => text !== false);
 }
 
-const severity: readonly Verdict[] = ['no-patch-backdoor-found', 'inconclusive', 'suspicious', 'backdoored'];
-
 /**
- * The verdict about the model, with what its pairs say: the graver of both. What leaves no ground for a negative verdict takes nothing
- * from a finding.
+ * The verdict about the model, with what its pairs say. They take nothing from what the labels say, but from a negative verdict, or from
+ * one that had too little ground.
  */
 export function withPairs(conclusion: Conclusion, { findings, reasons }: PairConclusion): Conclusion {
-  const levels = findings.map(({ level }) => level);
-  const worst = levels.includes('backdoored') ? 'backdoored' : levels.length > 0 ? 'suspicious' : null;
   const { verdict } = conclusion;
-  const isGraver = worst !== null && severity.indexOf(worst) > severity.indexOf(verdict);
+  const decides =
+    findings.length > 0 && (verdict === 'no-patch-backdoor-found' || verdict === 'inconclusive');
   return {
     ...conclusion,
-    verdict: isGraver ? worst : verdict,
-    reasons: isGraver ? [...reasons, ...conclusion.reasons] : [...conclusion.reasons, ...reasons],
+    verdict: decides ? 'suspicious' : verdict,
+    reasons: decides ? [...reasons, ...conclusion.reasons] : [...conclusion.reasons, ...reasons],
   };
 }

@@ -157,9 +157,9 @@ describe('the verdict on pairs', () => {
   const levelOf = (pairs: PairsFound): string | undefined => judgePairs(pairs, 1000).findings[0]?.level;
 
   it('asks how much a mask grows for its size, source and target', () => {
-    // 0.5 · 40 · 1000 / 7² = 408
-    expect(levelOf(found(7, 40))).toBe('backdoored');
+    // 0.5 · 40 · 1000 / 8² = 312
     expect(levelOf(found(8, 40))).toBe('suspicious');
+    expect(levelOf(found(1, 40))).toBe('suspicious');
     expect(levelOf(found(9, 40))).toBeUndefined();
     // Growth counts up to the median only.
     expect(levelOf(found(11, 1000))).toBe('suspicious');
@@ -170,21 +170,19 @@ describe('the verdict on pairs', () => {
     expect(reasons).toContain('Too few images to scan as a source: class 7.');
   });
 
-  it('makes the verdict graver, never milder', () => {
+  it('makes the verdict graver, never milder, and never more than suspicious', () => {
     const of = (verdict: Conclusion['verdict']): Conclusion => ({
       verdict,
       findings: [],
       reasons: ['labels'],
     });
-    const [severe, mild, none] = [found(7, 40), found(8, 40), found(20, 40)].map((pairs) =>
-      judgePairs(pairs, 1000),
-    );
-    expect(withPairs(of('no-patch-backdoor-found'), severe!)).toMatchObject({ verdict: 'backdoored' });
-    expect(withPairs(of('backdoored'), mild!)).toMatchObject({ verdict: 'backdoored' });
-    expect(withPairs(of('backdoored'), mild!).reasons[0]).toBe('labels');
-    expect(withPairs(of('inconclusive'), mild!).verdict).toBe('suspicious');
-    expect(withPairs(of('inconclusive'), none!).verdict).toBe('inconclusive');
-    expect(withPairs(of('no-patch-backdoor-found'), none!).verdict).toBe('no-patch-backdoor-found');
+    const [some, none] = [judgePairs(found(8, 40), 1000), judgePairs(found(20, 40), 1000)];
+    expect(withPairs(of('no-patch-backdoor-found'), some).verdict).toBe('suspicious');
+    expect(withPairs(of('backdoored'), some).verdict).toBe('backdoored');
+    expect(withPairs(of('backdoored'), some).reasons[0]).toBe('labels');
+    expect(withPairs(of('inconclusive'), some).verdict).toBe('suspicious');
+    expect(withPairs(of('inconclusive'), none).verdict).toBe('inconclusive');
+    expect(withPairs(of('no-patch-backdoor-found'), none).verdict).toBe('no-patch-backdoor-found');
   });
 });
 
