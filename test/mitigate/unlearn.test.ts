@@ -202,7 +202,11 @@ describe('unlearning', () => {
   it('tries no smaller rate once one does worse, and none where the largest keeps accuracy', async () => {
     const tryRates = async (...rates: number[]) => {
       const request = { model: backdoored(), preprocess, images: parts, triggers: [reversed] };
-      return unlearn(nodeRuntime, { ...request, settings: { ...settings, share: 0.5, rates, epochs: 1 } }, { session });
+      return unlearn(
+        nodeRuntime,
+        { ...request, settings: { ...settings, share: 0.5, rates, epochs: 1 } },
+        { session },
+      );
     };
     const falling = await tryRates(0.05, 1e-6, 1e-7);
     expect(falling.tried.map(({ learningRate }) => learningRate)).toEqual([0.05, 1e-6]);
