@@ -151,8 +151,8 @@ const judged: Readonly<Record<ZooData, Readonly<Record<string, readonly string[]
   },
   gtsrb: {
     'gtsrb-6conv': ['square-8', 'source-specific'],
-    'resnet-small': ['noise-6', 'source-specific'],
-    'mobilenet-small': ['square-6', 'source-specific-3'],
+    'resnet-small': ['noise-6'],
+    'mobilenet-small': ['square-6'],
     'vit-small': ['square-3'],
   },
   cifar10: {
