@@ -14,7 +14,8 @@ export default defineConfig({
   base: './',
   define: { __VERSION__: JSON.stringify(version) },
   plugins: [{ name: 'policy', transformIndexHtml: (html) => html.replace('%CSP%', policy) }],
-  worker: { format: 'es' },
+  // By itself a worker keeps the annotations for bundlers, a kilobyte of them.
+  worker: { format: 'es', rolldownOptions: { output: { comments: { annotation: false } } } },
   preview: {
     host: '127.0.0.1',
     // Without these WebAssembly has one core.

@@ -15,8 +15,8 @@ import { extrasFile } from '../report/html/extras.ts';
 import { finishedReport } from '../report/html/saved-report.ts';
 import { parseLabelRecord } from '../report/label-record.ts';
 import type { ScanResult } from '../report/result.ts';
+import { extentOf } from '../report/scan-extent.ts';
 import {
-  extentOf,
   finishedRecords,
   runInversions,
   type ScanRun,

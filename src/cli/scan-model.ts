@@ -13,7 +13,7 @@ import { type Classifier, prepareClassifier } from '../model/classifier.ts';
 import type { Model } from '../onnx/graph.ts';
 import type { RunInputs } from '../report/build-result.ts';
 import { runFolderName } from '../report/file-names.ts';
-import { extentOf } from '../report/scan-run.ts';
+import { extentOf } from '../report/scan-extent.ts';
 import { nodeRuntime } from '../runtime/node.ts';
 import type { ProviderChoice } from '../runtime/session.ts';
 import { openModelImages } from './model-images.ts';

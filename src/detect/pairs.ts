@@ -11,12 +11,7 @@
  * once its trigger is unlearned: see unlearned.ts and pair-verdict.ts.
  */
 
-import type { ImageSet } from '../data/dataset.ts';
-import { NeuralCleanseError } from '../errors.ts';
-import { betterInversion } from './better-inversion.ts';
-import { type InversionSummary, isOwn, type OwnSummary, type RunAll } from './scan-work.ts';
-import type { SampleSplit } from './split.ts';
-import { median } from './statistics.ts';
+import type { InversionSummary, OwnSummary } from './scan-work.ts';
 
 export interface PairSearch {
   /** Pairs that are inverted to the end. */
@@ -62,41 +57,8 @@ export interface PairsFound {
   readonly flaggedTargets: readonly number[];
 }
 
-/** Fewer images of a class teach no trigger, and fewer held out judge none. */
-const fewestOfSource = { train: 4, heldOut: 2 } as const;
-
-/**
- * The classes that can be sources, and those with too few images for it.
- *
- * @throws NeuralCleanseError DATA_UNLABELLED, DATA_TOO_FEW if no class has enough images
- */
-export function sourcesOf(
-  images: ImageSet,
-  split: SampleSplit,
-  classes: number,
-): { readonly sources: readonly number[]; readonly withoutImages: readonly number[] } {
-  if (!images.labels) {
-    throw new NeuralCleanseError(
-      'DATA_UNLABELLED',
-      `The images of ${images.source} have no labels, and pairs need to know which class an image shows.`,
-      { hint: 'Give a folder with one subfolder for each class, or scan without --pairs.' },
-    );
-  }
-  const all = Array.from({ length: classes }, (_, label) => label);
-  const isSource = (label: number): boolean =>
-    split.showing(split.train, label).length >= fewestOfSource.train &&
-    split.showing(split.heldOut, label).length >= fewestOfSource.heldOut;
-  const sources = all.filter(isSource);
-  if (sources.length === 0) {
-    const needed = fewestOfSource.train + fewestOfSource.heldOut;
-    throw new NeuralCleanseError(
-      'DATA_TOO_FEW',
-      `No class has ${needed} images among the ${images.count} of ${images.source}.`,
-      { hint: 'Give more images with --samples, or scan without --pairs.', data: { count: images.count } },
-    );
-  }
-  return { sources, withoutImages: all.filter((label) => !sources.includes(label)) };
-}
+/** The classes that triggers of pairs can be sought on; see pair-sources.ts. */
+export type Sources = Pick<PairsFound, 'withoutImages'> & { readonly sources: readonly number[] };
 
 /** Half of √P, and at least three: of 90 pairs five, of 1,806 pairs 21. */
 export const suspectPairs = (pairs: number): number => Math.max(3, Math.round(Math.sqrt(pairs) / 2));
@@ -110,86 +72,3 @@ export const pairsOf = (sources: readonly number[], targets: readonly number[]):
   sources.flatMap((source) =>
     targets.filter((label) => label !== source).map((label) => ({ source, label })),
   );
-
-/**
- * Searches pairs as the head of this file says.
- *
- * @param runAll leaves out what could not be done; a pair without its short run has no result
- * @throws whatever `runAll` does
- */
-export async function scanPairs(
-  runAll: RunAll<InversionSummary>,
-  pairs: readonly Pair[],
-  { most, starts }: PairSearch,
-): Promise<Pick<PairsFound, 'pairs' | 'unlearned' | 'median'>> {
-  const looks = (await runAll(pairs.map((pair) => ({ ...pair, start: 0, stage: 'screen' })))).filter(isPair);
-  const best = new Map(looks.map((look) => [keyOf(look), look]));
-  const take = (found: readonly InversionSummary[]): void => {
-    for (const inversion of found.filter(isPair)) {
-      const key = keyOf(inversion);
-      best.set(key, betterInversion(best.get(key)!, inversion));
-    }
-  };
-  const followed = looks.toSorted(bySize).slice(0, most);
-  take(
-    await runAll(
-      followed.map(({ source, label, probe }) => ({ source, label, start: 0, probe, stage: 'finish' })),
-    ),
-  );
-  const typical = typicalNorm(looks, best);
-  const suspects = [...best.values()]
-    .filter(({ status }) => status === 'reversed')
-    .sort(bySize)
-    .slice(0, suspectPairs(pairs.length));
-  const again = Array.from({ length: starts }, (_, i) => i + 1);
-  take(
-    await runAll(again.flatMap((start) => suspects.map(({ source, label }) => ({ source, label, start })))),
-  );
-  const unlearned = await runAll(
-    suspects.map(({ source, label }) => {
-      const { start } = best.get(keyOf({ source, label }))!;
-      return { source, label, start, stage: 'unlearned' };
-    }),
-  );
-  return {
-    median: typical,
-    pairs: [...best.values()].sort((a, b) => a.source - b.source || a.label - b.label),
-    unlearned: unlearned.map(({ source, label, l1, asr, residualAsr = 1 }) => {
-      const pair = { source: source!, label };
-      return { ...pair, l1, asr, residualAsr, usual: usualSize(looks, pair) };
-    }),
-  };
-}
-
-function typicalNorm(
-  looks: readonly PairInversion[],
-  ends: ReadonlyMap<string, PairInversion>,
-): number | null {
-  const factors = looks.flatMap((look) => {
-    const end = ends.get(keyOf(look))!;
-    return end.status === 'reversed' && look.l1 > 0 ? [end.l1 / look.l1] : [];
-  });
-  return factors.length === 0 ? null : median(looks.map(({ l1 }) => l1)) * median(factors);
-}
-
-/** See {@link UnlearnedPair.usual}. */
-export function usualSize(
-  looks: readonly (Pair & { readonly l1: number })[],
-  { source, label }: Pair,
-): number {
-  const normsOf = (wanted: (pair: Pair) => boolean): number[] => looks.filter(wanted).map(({ l1 }) => l1);
-  const ofSource = normsOf((pair) => pair.source === source && pair.label !== label);
-  const ofTarget = normsOf((pair) => pair.label === label && pair.source !== source);
-  const all = median(normsOf(() => true));
-  if (ofSource.length === 0 || ofTarget.length === 0 || all === 0) return 1;
-  return Math.sqrt(median(ofSource) * median(ofTarget)) / all;
-}
-
-const isPair = (inversion: InversionSummary): inversion is PairInversion =>
-  inversion.source !== undefined && isOwn(inversion);
-
-const keyOf = ({ source, label }: Pair): string => `${source}>${label}`;
-
-/** Smallest mask first. */
-const bySize = (a: PairInversion, b: PairInversion): number =>
-  a.l1 - b.l1 || a.source - b.source || a.label - b.label;

@@ -8,8 +8,8 @@ import { invertAll, type ScreeningRequest, screenLabels } from './first-look.ts'
 import type { Inversion, InversionProgress } from './inversion.ts';
 import { type InversionShared, invertTask } from './invert-task.ts';
 import { findOutliers, type LabelNorm, type Outliers } from './outliers.ts';
-import { judgePairs, type PairConclusion, withPairs } from './pair-verdict.ts';
-import { type PairSearch, type PairsFound, pairsOf, scanPairs } from './pairs.ts';
+import type { PairConclusion } from './pair-verdict.ts';
+import type { PairSearch, PairsFound, Sources } from './pairs.ts';
 import type { PreflightReport } from './preflight.ts';
 import {
   type Found,
@@ -46,9 +46,6 @@ export interface ScanRequest extends ScreeningRequest {
   readonly finished?: readonly InversionSummary[];
   readonly signal?: AbortSignal;
 }
-
-/** The classes that trigger of pairs can be sought on; see {@link sourcesOf}. */
-export type Sources = Pick<PairsFound, 'withoutImages'> & { readonly sources: readonly number[] };
 
 export interface ScanEvents {
   onProgress?(progress: InversionProgress): void;
@@ -173,7 +170,9 @@ export async function scanLabels(
     },
     request.levels,
   );
-  const pairs = request.pairs && (await scanAndJudgePairs(runAll, request, request.pairs, ofLabels));
+  // Loaded by scans of pairs only: the web app, which has none, stays small.
+  const ofPairs = request.pairs && (await import('./pair-scan.ts'));
+  const pairs = ofPairs && (await ofPairs.scanAndJudgePairs(runAll, request, request.pairs!, ofLabels));
   return {
     inversions,
     unlearned,
@@ -181,22 +180,8 @@ export async function scanLabels(
     failed: failed.toSorted((a, b) => a.label - b.label || a.start - b.start),
     outliers,
     ...(pairs && { pairs }),
-    conclusion: pairs ? withPairs(ofLabels, pairs) : ofLabels,
+    conclusion: pairs ? ofPairs!.withPairs(ofLabels, pairs) : ofLabels,
   };
-}
-
-/** Leaves out targets that are flagged as labels: all their pairs have small masks. */
-async function scanAndJudgePairs(
-  runAll: RunAll<InversionSummary>,
-  { labels, pixels }: Pick<ScanRequest, 'labels' | 'pixels'>,
-  { sources, withoutImages, ...search }: PairSearch & Sources,
-  { findings }: Conclusion,
-): Promise<PairsFound & PairConclusion> {
-  const flaggedTargets = findings.map(({ label }) => label).sort((a, b) => a - b);
-  const targets = labels.filter((label) => !flaggedTargets.includes(label));
-  const pairs = pairsOf(sources, targets);
-  const found = { ...(await scanPairs(runAll, pairs, search)), withoutImages, flaggedTargets };
-  return { ...found, ...judgePairs(found, pixels) };
 }
 
 /** Norms after a second look move the scale a little; an estimate that this would flag has not been seen, so it flags nobody. */

@@ -2,10 +2,10 @@
 
 import type { TriggerArrays, TriggerImages, TriggerKey } from '../data/trigger-contents.ts';
 import { betterInversion } from '../detect/better-inversion.ts';
-import { finishSteps, laterSteps, type ScanExtent } from '../detect/budget.ts';
+import { finishSteps, laterSteps } from '../detect/budget.ts';
 import type { Inversion, InversionProgress } from '../detect/inversion.ts';
 import type { InversionShared } from '../detect/invert-task.ts';
-import { pairsOf, sourcesOf } from '../detect/pairs.ts';
+import { pairsOf } from '../detect/pairs.ts';
 import type { PreflightReport } from '../detect/preflight.ts';
 import { type ScanRequest, scanLabels } from '../detect/scan.ts';
 import { splitSamples } from '../detect/split.ts';
@@ -63,23 +63,17 @@ export const sharedOf = (
   { chosen }: PreflightReport,
 ): InversionShared => ({ classifier, images, preprocess: chosen.preprocess, settings, seed });
 
-type Scanned = Pick<RunInputs, 'settings' | 'images' | 'seed' | 'labels' | 'classifier'>;
-
-/** The pairs to scan, and the classes that can be their sources; `undefined` if none are to be scanned. */
-function pairSearchOf({
+/** The pairs to scan, and the classes that can be their sources; `null` if none are to be scanned. */
+async function pairSearchOf({
   settings: { pairs },
   images,
   seed,
   classifier,
-}: Scanned): NonNullable<ScanRequest['pairs']> | undefined {
-  return pairs && { ...pairs, ...sourcesOf(images, splitSamples(images, seed), classifier.classes) };
-}
-
-/** How much there is to scan. @throws NeuralCleanseError as {@link sourcesOf}, where pairs are asked for */
-export function extentOf(inputs: Scanned): Required<ScanExtent> {
-  const search = pairSearchOf(inputs);
-  const pairs = search ? pairsOf(search.sources, inputs.labels).length : 0;
-  return { labels: inputs.labels.length, pairs };
+}: RunInputs): Promise<NonNullable<ScanRequest['pairs']> | null> {
+  if (!pairs) return null;
+  // Only here: the web app, which scans none, stays small.
+  const { sourcesOf } = await import('../detect/pair-sources.ts');
+  return { ...pairs, ...sourcesOf(images, splitSamples(images, seed), classifier.classes) };
 }
 
 /** The result where the preflight has left nothing to scan for, else `undefined`. */
@@ -123,6 +117,11 @@ export async function runInversions(
     events.onSaved?.(inversion, record);
   };
 
+  const pairs = await pairSearchOf(inputs);
+  const extent = {
+    labels: inputs.labels.length,
+    ...(pairs && { pairs: pairsOf(pairs.sources, inputs.labels).length }),
+  };
   const outcome = await scanLabels(
     pool,
     {
@@ -131,9 +130,9 @@ export async function runInversions(
       starts: inputs.settings.starts,
       screening: inputs.settings.screening,
       secondLook: inputs.settings.secondLook,
-      pairs: pairSearchOf(inputs) ?? null,
+      pairs,
       ...(inputs.budget !== undefined && {
-        budget: inputs.budget - laterSteps(inputs.settings, extentOf(inputs)),
+        budget: inputs.budget - laterSteps(inputs.settings, extent),
         finishSteps: finishSteps(inputs.settings),
       }),
       preflight,

@@ -2,16 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { preprocessPresets } from '../../src/data/preprocess.ts';
 import { plannedInversions, plannedSteps, withinBudget } from '../../src/detect/budget.ts';
 import type { InversionShared } from '../../src/detect/invert-task.ts';
+import { scanPairs, usualSize } from '../../src/detect/pair-scan.ts';
+import { sourcesOf } from '../../src/detect/pair-sources.ts';
 import { judgePairs, withPairs } from '../../src/detect/pair-verdict.ts';
 import {
   defaultPairSearch,
   type PairsFound,
   pairInversions,
   pairsOf,
-  scanPairs,
-  sourcesOf,
   suspectPairs,
-  usualSize,
 } from '../../src/detect/pairs.ts';
 import { presets } from '../../src/detect/presets.ts';
 import { type ScanRequest, scanLabels } from '../../src/detect/scan.ts';

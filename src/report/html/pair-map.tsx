@@ -18,7 +18,7 @@ export function Pairs({ content: { result, suspects } }: { readonly content: Pai
       </p>
       <PairMap pairs={result.pairs} />
       <Table
-        caption="The smallest masks, and what the pair needs once its trigger is unlearned"
+        caption="The smallest masks"
         columns={[
           { title: 'Source → target', cell: pairName },
           { title: 'Finding', cell: ({ level }: SuspectPair) => (level ? <Badge level={level} /> : 'none') },
@@ -45,11 +45,7 @@ function PairMap({ pairs }: Pick<PairsResult, 'pairs'>) {
   const [width, height] = [(targets.length + 2) * cell, (sources.length + 2) * cell];
   return (
     <figure class="pair-map">
-      <svg
-        viewBox={`0 0 ${width} ${height}`}
-        role="img"
-        aria-label="Size of the mask of each pair: sources from top to bottom, targets from left to right; the darker, the smaller."
-      >
+      <svg viewBox={`0 0 ${width} ${height}`} role="img" aria-label="Size of the mask of each pair">
         {targets.map((target, i) => (
           <text key={target} x={(i + 2.5) * cell} y={1.5 * cell} text-anchor="middle">
             {target}
@@ -74,8 +70,7 @@ function PairMap({ pairs }: Pick<PairsResult, 'pairs'>) {
         ))}
       </svg>
       <figcaption>
-        Sources from top to bottom, targets from left to right; the darker, the smaller the mask, on a
-        logarithmic scale. Point at a cell for its figures.
+        Rows are sources, columns targets; the darker, the smaller the mask (logarithmic).
       </figcaption>
     </figure>
   );
