@@ -3,7 +3,7 @@
 import type { WriteStream } from 'node:tty';
 import type { InversionProgress } from '../detect/inversion.ts';
 import type { InversionSummary } from '../detect/scan.ts';
-import { subjectName } from '../report/pair-text.ts';
+import { subjectName, triggerName } from '../detect/scan-work.ts';
 
 export interface ScanProgress {
   running(progress: InversionProgress): void;
@@ -170,7 +170,7 @@ class LiveProgress implements ScanProgress {
 const up = (lines: number): string => (lines === 0 ? '' : `\u001b[${lines}A`);
 
 const keyOf = ({ label, source, start }: Pick<InversionProgress, 'label' | 'source' | 'start'>): string =>
-  `${source ?? ''}>${label}/${start}`;
+  `${triggerName({ label, source })}/${start}`;
 
 const runningText = ({ label, source, start, step, l1, asr }: InversionProgress): string =>
   `${subjectName({ label, source })}${start === 0 ? '' : ' again'}: step ${step}, L1 ${l1.toFixed(1)}, ASR ${asr.toFixed(2)}`;

@@ -11,7 +11,7 @@ import {
   type Sources,
   suspectPairs,
 } from './pairs.ts';
-import { type InversionSummary, isOwn, type RunAll } from './scan-work.ts';
+import { type InversionSummary, isOwn, type RunAll, triggerName } from './scan-work.ts';
 import { median } from './statistics.ts';
 import type { Conclusion } from './verdict.ts';
 
@@ -43,10 +43,10 @@ export async function scanPairs(
   { most, starts }: PairSearch,
 ): Promise<Pick<PairsFound, 'pairs' | 'unlearned' | 'median'>> {
   const looks = (await runAll(pairs.map((pair) => ({ ...pair, start: 0, stage: 'screen' })))).filter(isPair);
-  const best = new Map(looks.map((look) => [keyOf(look), look]));
+  const best = new Map(looks.map((look) => [triggerName(look), look]));
   const take = (found: readonly InversionSummary[]): void => {
     for (const inversion of found.filter(isPair)) {
-      const key = keyOf(inversion);
+      const key = triggerName(inversion);
       best.set(key, betterInversion(best.get(key)!, inversion));
     }
   };
@@ -67,7 +67,7 @@ export async function scanPairs(
   );
   const unlearned = await runAll(
     suspects.map(({ source, label }) => {
-      const { start } = best.get(keyOf({ source, label }))!;
+      const { start } = best.get(triggerName({ source, label }))!;
       return { source, label, start, stage: 'unlearned' };
     }),
   );
@@ -86,7 +86,7 @@ function typicalNorm(
   ends: ReadonlyMap<string, PairInversion>,
 ): number | null {
   const factors = looks.flatMap((look) => {
-    const end = ends.get(keyOf(look))!;
+    const end = ends.get(triggerName(look))!;
     return end.status === 'reversed' && look.l1 > 0 ? [end.l1 / look.l1] : [];
   });
   return factors.length === 0 ? null : median(looks.map(({ l1 }) => l1)) * median(factors);
@@ -107,8 +107,6 @@ export function usualSize(
 
 const isPair = (inversion: InversionSummary): inversion is PairInversion =>
   inversion.source !== undefined && isOwn(inversion);
-
-const keyOf = ({ source, label }: Pair): string => `${source}>${label}`;
 
 /** Smallest mask first. */
 const bySize = (a: PairInversion, b: PairInversion): number =>

@@ -1,5 +1,6 @@
 /** What a scan asks to have done, and what it gets back. */
 
+import type { TriggerKey } from '../data/trigger-contents.ts';
 import type { Inversion, InvertRequest, ownStatuses } from './inversion.ts';
 import type { LabelNorm } from './outliers.ts';
 
@@ -29,6 +30,14 @@ export interface Found {
 export const isOwn = (inversion: InversionSummary): inversion is OwnSummary =>
   inversion.status !== 'unlearned';
 
+/** Tells the triggers of a run apart, of labels and of pairs: `7`, `2>7`. */
+export const triggerName = ({ label, source }: TriggerKey): string =>
+  source === undefined ? `${label}` : `${source}>${label}`;
+
+/** What people call it: `label 7`, or `label 7 from 2` of a pair. */
+export const subjectName = ({ label, source }: TriggerKey): string =>
+  source === undefined ? `label ${label}` : `label ${label} from ${source}`;
+
 /** Tells the inversions of a scan apart, to be made or made. */
 export function workKey({
   label,
@@ -37,7 +46,7 @@ export function workKey({
   stage,
   status,
 }: Work & { readonly status?: Inversion['status'] }): string {
-  const of = `${source === undefined ? '' : `${source}>`}${label}/${start}`;
+  const of = `${triggerName({ label, source })}/${start}`;
   if (stage === 'unlearned' || status === 'unlearned') return `${of}/unlearned`;
   return `${of}/${stage === 'screen' || status === 'screened' ? 'short' : 'whole'}`;
 }

@@ -17,6 +17,7 @@ import {
   isOwn,
   type OwnSummary,
   type RunAll,
+  subjectName,
   type Work,
   workKey,
 } from './scan-work.ts';
@@ -113,7 +114,7 @@ export async function scanLabels(
       invertTask,
       { ...work, seed: request.seed },
       {
-        name: work.source === undefined ? `label ${work.label}` : `label ${work.label} from ${work.source}`,
+        name: subjectName(work),
         signal,
         ...(events.onProgress && { onProgress: events.onProgress }),
       },

@@ -3,11 +3,11 @@
 import type { ImageSet } from '../data/dataset.ts';
 import type { ModelFormat } from '../data/model-format.ts';
 import type { Preprocess } from '../data/preprocess.ts';
-import type { TriggerKey } from '../data/trigger-contents.ts';
 import type { ClassicOutliers, Outliers } from '../detect/outliers.ts';
 import type { PreflightCandidate, PreflightReport } from '../detect/preflight.ts';
 import type { InversionSettings, PresetName } from '../detect/presets.ts';
 import type { FailedInversion, InversionSummary, ScanOutcome } from '../detect/scan.ts';
+import { triggerName } from '../detect/scan-work.ts';
 import type { Conclusion } from '../detect/verdict.ts';
 import type { Classifier } from '../model/classifier.ts';
 import type { OptimizationLevel, Provider } from '../runtime/session.ts';
@@ -91,10 +91,6 @@ export function buildResult(
     environment: circumstances.environment,
   };
 }
-
-/** Tells the triggers of a run apart: of labels, and of pairs. */
-export const triggerName = ({ label, source }: TriggerKey): string =>
-  source === undefined ? `${label}` : `${source}>${label}`;
 
 function pairsResult(
   found: NonNullable<ScanOutcome['pairs']>,

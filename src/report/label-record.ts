@@ -5,6 +5,7 @@ import { betterInversion } from '../detect/better-inversion.ts';
 import { type Inversion, statuses } from '../detect/inversion.ts';
 import type { CurvePoint } from '../detect/label-run.ts';
 import type { InversionSummary, OwnSummary } from '../detect/scan-work.ts';
+import { triggerName } from '../detect/scan-work.ts';
 
 const count = z.int().nonnegative();
 
@@ -99,7 +100,7 @@ export const bestPairRecords = (records: Iterable<LabelRecord>): OwnRecord[] =>
 function best(records: readonly LabelRecord[]): OwnRecord[] {
   const found = new Map<string, OwnRecord>();
   for (const record of records.filter(isOwnRecord).sort((a, b) => a.start - b.start)) {
-    const key = `${record.source ?? ''}>${record.label}`;
+    const key = triggerName(record);
     const other = found.get(key);
     found.set(key, other ? betterInversion(other, record) : record);
   }

@@ -12,15 +12,6 @@ export const suspectsOf = ({ pairs }: PairsResult): PairResult[] =>
 export const pairName = ({ source, label }: Pick<PairResult, 'source' | 'label'>): string =>
   `${source} → ${label}`;
 
-/** `label 7`, or `label 7 from 5` of a pair. */
-export const subjectName = ({
-  source,
-  label,
-}: {
-  readonly source?: number | undefined;
-  readonly label: number;
-}): string => (source === undefined ? `label ${label}` : `label ${label} from ${source}`);
-
 /** How many pairs there are, and how many of them were inverted to the end. */
 export function pairCounts({ pairs }: PairsResult): { readonly all: number; readonly followed: number } {
   return { all: pairs.length, followed: pairs.filter(({ status }) => status !== 'screened').length };

@@ -106,40 +106,46 @@ export function renderSarifLog(
   return `${JSON.stringify(log, undefined, 2)}\n`;
 }
 
-function findingResult(
-  result: ScanResult,
-  { label, level, reasons }: ScanResult['findings'][number],
-  artifactLocation: { readonly uri: string; readonly index: number },
-) {
+function findingResult(result: ScanResult, finding: ScanResult['findings'][number], location: Location) {
+  const { label } = finding;
   const { name, l1, asr, anomalyIndex, pValue } = result.labels.find((found) => found.label === label)!;
-  return {
-    ruleId: rules[level].id,
-    ruleIndex: levels.indexOf(level),
-    level: rules[level].level,
-    message: { text: reasons.join(' ') },
-    locations: [{ physicalLocation: { artifactLocation } }],
-    // The same finding of the same model, whatever was run with.
-    partialFingerprints: { 'modelLabel/v1': `${result.model.sha256}:${label}` },
-    properties: { label, ...(name !== undefined && { name }), l1, asr, anomalyIndex, pValue },
-  };
+  return sarifResult(finding, `${result.model.sha256}:${label}`, location, {
+    label,
+    ...(name !== undefined && { name }),
+    ...{ l1, asr, anomalyIndex, pValue },
+  });
 }
 
 function pairResult(
   { model, pairs }: ScanResult,
-  { source, label, level, reasons }: PairsResult['findings'][number],
-  artifactLocation: { readonly uri: string; readonly index: number },
+  finding: PairsResult['findings'][number],
+  location: Location,
 ) {
+  const { source, label } = finding;
   const { l1, asr } = pairs!.pairs.find((pair) => pair.source === source && pair.label === label)!;
-  return {
-    ruleId: rules[level].id,
-    ruleIndex: levels.indexOf(level),
-    level: rules[level].level,
-    message: { text: reasons.join(' ') },
-    locations: [{ physicalLocation: { artifactLocation } }],
-    partialFingerprints: { 'modelLabel/v1': `${model.sha256}:${source}:${label}` },
-    properties: { source, label, l1, asr },
-  };
+  return sarifResult(finding, `${model.sha256}:${source}:${label}`, location, { source, label, l1, asr });
 }
+
+interface Location {
+  readonly uri: string;
+  readonly index: number;
+}
+
+/** @param fingerprint the same for the same finding of the same model, whatever was run with */
+const sarifResult = (
+  { level, reasons }: { readonly level: Level; readonly reasons: readonly string[] },
+  fingerprint: string,
+  artifactLocation: Location,
+  properties: Readonly<Record<string, unknown>>,
+) => ({
+  ruleId: rules[level].id,
+  ruleIndex: levels.indexOf(level),
+  level: rules[level].level,
+  message: { text: reasons.join(' ') },
+  locations: [{ physicalLocation: { artifactLocation } }],
+  partialFingerprints: { 'modelLabel/v1': fingerprint },
+  properties,
+});
 
 /** A path as a URI: relative ones stay relative, since services look them up in the repository. */
 function fileUri(path: string): string {

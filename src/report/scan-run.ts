@@ -8,12 +8,13 @@ import type { InversionShared } from '../detect/invert-task.ts';
 import { pairsOf } from '../detect/pairs.ts';
 import type { PreflightReport } from '../detect/preflight.ts';
 import { type ScanRequest, scanLabels } from '../detect/scan.ts';
+import { triggerName } from '../detect/scan-work.ts';
 import { splitSamples } from '../detect/split.ts';
 import { preflightObstacles } from '../detect/verdict.ts';
 import { Queue } from '../runtime/queue.ts';
 import type { Pool } from '../runtime/task.ts';
 import { renderTrigger } from '../triggers/render.ts';
-import { buildResult, buildStoppedResult, type RunInputs, triggerName } from './build-result.ts';
+import { buildResult, buildStoppedResult, type RunInputs } from './build-result.ts';
 import {
   bestPairRecords,
   bestRecords,

@@ -1,10 +1,11 @@
 /** The result as text: a table with one line a label, the verdict, what it does not prove, what to do next. */
 
+import { subjectName } from '../detect/scan-work.ts';
 import type { Verdict } from '../detect/verdict.ts';
 import { shellText } from './command-line.ts';
 import { estimateMark } from './estimate-mark.ts';
 import { nextStep } from './next-step.ts';
-import { pairCounts, pairName, subjectName, suspectsOf } from './pair-text.ts';
+import { pairCounts, pairName, suspectsOf } from './pair-text.ts';
 import { printable } from './printable.ts';
 import type { LabelResult, PairsResult, ScanResult } from './result.ts';
 

@@ -1,9 +1,9 @@
 /** The head of a report: what the verdict is, why, what it leaves open, and what to do next. */
 
 import { minLabels } from '../../detect/calibration.ts';
+import { subjectName } from '../../detect/scan-work.ts';
 import { shellText } from '../command-line.ts';
 import { nextStep } from '../next-step.ts';
-import { subjectName } from '../pair-text.ts';
 import { notProven } from '../text.ts';
 import type { ReportContent } from './content.ts';
 import { counted, duration, index, moment, percent, pixels, probability, whole } from './numbers.ts';
