@@ -1,7 +1,7 @@
 /** What is said of a detector that has judged many models. */
 
 import { type Rate, rateOf } from '../../src/attack/wilson.ts';
-import { defaultOpinionLevels, opinionOf } from '../../src/detect/opinion.ts';
+import { defaultOpinionLevels, mostEvidence, opinionOf } from '../../src/detect/opinion.ts';
 import type { ScanResult } from '../../src/report/result.ts';
 
 /** What a scan said of one model, beside the truth. */
@@ -37,24 +37,29 @@ export function areaUnderRoc(judged: readonly Pick<Judged, 'infected' | 'score'>
 }
 
 /**
- * One number for what a scan has found: the largest log contrast of its suspects (src/detect/opinion.ts), or, where the outlier test has
+ * One number for what a scan has found: the largest log evidence of its suspects (src/detect/opinion.ts), the most it could be for one
+ * that was not unlearned, or, where the outlier test has
  * flagged a label and unlearning has not cleared it, the threshold of that with the evidence of the p-value on top.
  */
 export function scoreOf({ labels, outliers, findings, model }: ScanResult): number {
   if (!outliers) return Number.NEGATIVE_INFINITY;
   const { median } = outliers;
   const pixels = model.input.height * model.input.width;
-  const contrasts = labels.flatMap(({ l1, unlearned }) =>
-    unlearned
-      ? [Math.log(opinionOf({ ...unlearned, before: l1, after: unlearned.l1, median, pixels }).contrast)]
-      : [],
-  );
-  const threshold = Math.log(defaultOpinionLevels.plantedContrast);
+  const evidences = labels.flatMap(({ l1, status, compactness = 1, unlearned }) => {
+    if (status !== 'reversed') return [];
+    const scale = { median, pixels };
+    return Math.log(
+      unlearned
+        ? opinionOf({ ...unlearned, ...scale, before: l1, after: unlearned.l1, compactness }).evidence
+        : mostEvidence(l1, scale, compactness),
+    );
+  });
+  const threshold = Math.log(defaultOpinionLevels.plantedEvidence);
   const flagged = findings.flatMap(({ label }) => {
     const pValue = labels.find((found) => found.label === label)!.pValue ?? 1;
     return pValue < 0.05 ? [threshold - Math.log10(Math.max(pValue, 1e-12))] : [];
   });
-  return Math.max(Number.NEGATIVE_INFINITY, ...contrasts, ...flagged);
+  return Math.max(Number.NEGATIVE_INFINITY, ...evidences, ...flagged);
 }
 
 /** Share of the models that a rule accuses; `undefined` without models. */

@@ -2,16 +2,12 @@
 
 import { NeuralCleanseError } from '../errors.ts';
 import { type PairSearch, pairInversions, suspectPairs } from './pairs.ts';
-import type { InversionSettings } from './presets.ts';
-import { createSchedule } from './schedule.ts';
+import { confinedSteps, type InversionSettings, stepsOf, withSteps } from './presets.ts';
 import { type Screening, screenedInversions, screeningOf } from './screening.ts';
 import { type SecondLook, secondLookWork } from './second-look.ts';
 
 /** Fewer steps leave masks that say nothing. */
 const fewestSteps = 40;
-
-const stepsOf = ({ schedule }: InversionSettings): number =>
-  schedule.kind === 'original' ? createSchedule(schedule).config.steps : schedule.steps;
 
 /** What a scan covers. */
 export interface ScanExtent {
@@ -20,7 +16,10 @@ export interface ScanExtent {
   readonly pairs?: number;
 }
 
-/** How many inversions a scan of so much makes; labels that a screening flags by an estimate add some. */
+/**
+ * How many inversions a scan of so much makes at most, but for labels that a screening flags by an estimate, which add some: a second look
+ * ends where the verdict cannot change any more.
+ */
 export function plannedInversions(settings: InversionSettings, { labels, pairs = 0 }: ScanExtent): number {
   const screening = screeningOf({ ...settings, labels });
   const first = screening ? screenedInversions(labels, screening) : labels * settings.starts;
@@ -56,7 +55,12 @@ export function laterSteps(settings: InversionSettings, { labels, pairs = 0 }: S
   const secondLook = secondLookOf(settings);
   if (!secondLook) return ofPairs;
   const { further, unlearned } = secondLookWork(labels, secondLook);
-  return ofPairs + further * inversionSteps(settings) + unlearned * unlearningSteps(settings, secondLook);
+  const within = settings.miniBatches * confinedSteps(settings, secondLook);
+  return (
+    ofPairs +
+    further * (inversionSteps(settings) + within) +
+    unlearned * (within + unlearningSteps(settings, secondLook))
+  );
 }
 
 /** Of one inversion from its first step to its last. */
@@ -152,8 +156,3 @@ const tooSmall = (budget: number, least: number, what: string, otherwise: string
     hint: `Give at least ${least}, or ${otherwise}.`,
     data: { budget, least },
   });
-
-const withSteps = (settings: InversionSettings, steps: number): InversionSettings => ({
-  ...settings,
-  schedule: { ...settings.schedule, steps },
-});

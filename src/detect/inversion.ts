@@ -1,10 +1,11 @@
 /** What an inversion is asked for, and what it finds. */
 
 import type { Trigger } from '../triggers/trigger.ts';
+import type { ConfinedMask } from './confined.ts';
 import type { CurvePoint } from './label-run.ts';
 import type { StopReason } from './schedule.ts';
 
-export const stages = ['screen', 'finish', 'whole', 'unlearned'] as const;
+export const stages = ['screen', 'finish', 'whole', 'confined', 'unlearned'] as const;
 /** Of inversions of the model itself; one that has unlearned a trigger is another. */
 export const ownStatuses = ['reversed', 'censored', 'screened'] as const;
 export const statuses = [...ownStatuses, 'unlearned'] as const;
@@ -32,6 +33,8 @@ export interface Inversion {
   /** Of an `unlearned` inversion: ASR that the trigger which was to be unlearned has when it is made more
    * opaque, on the held-out images. */
   readonly residualAsr?: number;
+  /** Of a `confined` inversion: what it has found within a window. */
+  readonly confined?: ConfinedMask;
   /** Which of the starting points was followed. */
   readonly probe: number;
   /** Steps of the schedule, from the starting point that was followed to the end. */
@@ -67,8 +70,9 @@ export interface InvertRequest {
   readonly start?: number;
   readonly seed: number;
   /**
-   * `screen`: the short run of a screening; `finish`: to the end, from the starting point that did best in it; `unlearned`: on the
-   * model after it has unlearned what the whole inversion finds.
+   * `screen`: the short run of a screening; `finish`: to the end, from the starting point that did best in it; `confined`: to the end,
+   * and on within a window, see confined.ts; the smaller trigger counts; `unlearned`: on the model after it has unlearned what the whole
+   * inversion finds, or the confined one where {@link confines} says so.
    *
    * @default 'whole'
    */
@@ -81,3 +85,10 @@ export type Stage = (typeof stages)[number];
 
 /** What a trigger is for. */
 export type LabelOfSource = Pick<InvertRequest, 'label' | 'source'>;
+
+/**
+ * Whether a request goes on within a window. All further starts of a label do, so that what is unlearned is what they have found; those of
+ * pairs do not.
+ */
+export const confines = ({ source, start = 0, stage }: InvertRequest): boolean =>
+  stage === 'confined' || (stage === 'unlearned' && start > 0 && source === undefined);

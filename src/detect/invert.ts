@@ -10,11 +10,20 @@ import type { Runtime, Session, SessionOptions } from '../runtime/session.ts';
 import { throwIfCancelled } from '../runtime/task.ts';
 import { l1Norm, strengthen, type Trigger } from '../triggers/trigger.ts';
 import { wilsonInterval } from '../wilson.ts';
-import type { Inversion, InversionReporter, InvertRequest, LabelOfSource, Stage } from './inversion.ts';
+import { betterInversion } from './better-inversion.ts';
+import { type ConfinedMask, densestWindow, windowEdge } from './confined.ts';
+import {
+  confines,
+  type Inversion,
+  type InversionReporter,
+  type InvertRequest,
+  type LabelOfSource,
+  type Stage,
+} from './inversion.ts';
 import { openInversion, parameterDims, updatedName } from './inversion-graph.ts';
 import { LabelRun, stateNames } from './label-run.ts';
 import { Predictor } from './predictor.ts';
-import type { InversionSettings } from './presets.ts';
+import { confinedSteps, type InversionSettings, withSteps } from './presets.ts';
 import type { SampleSplit } from './split.ts';
 
 /** After a mask that failed, the next to be tried is larger by this factor at least. */
@@ -32,9 +41,12 @@ function recent({ curve }: LabelRun, what: 'norm' | 'asr'): number {
 /** Those of a stage of a screening, whose starting points may be fewer or shorter. */
 function settingsOf(settings: InversionSettings, stage: Stage): InversionSettings {
   const { screening } = settings;
-  if (stage === 'whole' || stage === 'unlearned' || screening === null) return settings;
+  if ((stage !== 'screen' && stage !== 'finish') || screening === null) return settings;
   return { ...settings, probes: { count: screening.probes, steps: screening.steps } };
 }
+
+/** What one run of steps ends with. */
+type Found = Pick<Inversion, 'status' | 'trigger' | 'l1' | 'asr'>;
 
 /** Progress is reported every so many updates. */
 const reportEvery = 10;
@@ -113,9 +125,16 @@ export class Inverter {
         }
       }
     };
+    const finish = async (run: LabelRun): Promise<Found> => {
+      await follow(run, Number.POSITIVE_INFINITY);
+      const judgeBegan = performance.now();
+      const judged = await this.judge(run, pair);
+      runtimeMs += performance.now() - judgeBegan;
+      return { ...judged, l1: l1Norm(judged.trigger) };
+    };
     for (const run of runs) await follow(run, steps);
     const run = runs.reduce((a, b) => (recent(b, 'norm') < recent(a, 'norm') ? b : a));
-    let outcome: Pick<Inversion, 'status' | 'trigger' | 'l1' | 'asr'>;
+    let outcome: Found;
     if (stage === 'screen') {
       outcome = {
         status: 'screened',
@@ -124,24 +143,48 @@ export class Inverter {
         asr: recent(run, 'asr'),
       };
     } else {
-      await follow(run, Number.POSITIVE_INFINITY);
-      const judgeBegan = performance.now();
-      const judged = await this.judge(run, pair);
-      runtimeMs += performance.now() - judgeBegan;
-      outcome = { ...judged, l1: l1Norm(judged.trigger) };
+      outcome = await finish(run);
+    }
+    const within = confines(request) ? this.startWithin(outcome.trigger, request, images) : undefined;
+    let confined: ConfinedMask | undefined;
+    if (within) {
+      const smaller = await finish(within.run);
+      const { l1, asr, status } = smaller;
+      confined = { l1, asr, found: status === 'reversed', area: within.edge ** 2 };
+      outcome = betterInversion(outcome, smaller);
     }
     return {
       ...pair,
       start,
       ...outcome,
+      ...(confined && { confined }),
       probe: probes[runs.indexOf(run)]!,
       steps: run.course.step,
-      gradientSteps: runs.reduce((sum, { updates }) => sum + updates, 0),
+      gradientSteps: [...runs, ...(within ? [within.run] : [])].reduce(
+        (sum, { updates }) => sum + updates,
+        0,
+      ),
       stopped: run.course.stopped ?? 'steps',
       curve: run.curve,
       seconds: (performance.now() - began) / 1000,
       runtimeMs,
     };
+  }
+
+  /** Goes on from a trigger, in the window where most of its mask lies. Masks of super-pixels are not confined. */
+  private startWithin(
+    trigger: Trigger,
+    { label, start = 0, seed }: InvertRequest,
+    images: readonly number[],
+  ): { readonly run: LabelRun; readonly edge: number } | undefined {
+    const { secondLook, upsample } = this.settings;
+    if (!secondLook || upsample !== 1) return undefined;
+    const { height, width } = this.classifier.input;
+    const window = densestWindow(trigger.mask, windowEdge(height, width));
+    const settings = withSteps(this.settings, confinedSteps(this.settings, secondLook));
+    const from = { trigger, window };
+    const run = new LabelRun(this.classifier, { label, start, seed, settings, images, from });
+    return { run, edge: window.edge };
   }
 
   /**

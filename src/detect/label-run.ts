@@ -4,6 +4,7 @@ import type { Classifier } from '../model/classifier.ts';
 import { sizeOf } from '../onnx/tensor.ts';
 import { type RandomStream, randomStream } from '../random.ts';
 import type { Trigger } from '../triggers/trigger.ts';
+import { confine, type Window } from './confined.ts';
 import { type Course, openCourse } from './course.ts';
 import {
   momentName,
@@ -14,7 +15,7 @@ import {
   tanhMargin,
   updatedName,
 } from './inversion-graph.ts';
-import { triggerFromPlanes } from './predictor.ts';
+import { channelsFirst, triggerFromPlanes } from './predictor.ts';
 import type { InversionSettings } from './presets.ts';
 
 /** One step as the report draws it. */
@@ -39,6 +40,8 @@ export interface LabelRunOptions {
   readonly settings: InversionSettings;
   /** Indices of the images it may learn from. */
   readonly images: readonly number[];
+  /** Begin with this trigger, whose mask is to stay within the window. @default a random one */
+  readonly from?: { readonly trigger: Trigger; readonly window: Window };
 }
 
 /** Values of one lane of the step graph, by input name. */
@@ -59,10 +62,15 @@ export class LabelRun {
   private readonly random: RandomStream;
   private readonly images: readonly number[];
   private readonly classifier: Classifier;
+  /** Places of the mask outside of the window. */
+  private readonly outside: readonly number[];
   private queue: number[] = [];
   private sums = { asr: 0, norm: 0, crossEntropy: 0, batches: 0 };
 
-  constructor(classifier: Classifier, { label, start, source, seed, settings, images }: LabelRunOptions) {
+  constructor(
+    classifier: Classifier,
+    { label, start, source, seed, settings, images, from }: LabelRunOptions,
+  ) {
     this.label = label;
     this.start = start;
     this.settings = settings;
@@ -71,12 +79,14 @@ export class LabelRun {
     this.course = openCourse(settings.schedule);
     this.random = randomStream(seed, label, start, ...(source === undefined ? [] : [source]));
     const dims = parameterDims(classifier, settings.upsample);
+    this.outside = from
+      ? [...confine(from.trigger, from.window)].flatMap((v, i) => (v === 0 ? [i] : []))
+      : [];
     for (const p of parameters) {
       const size = sizeOf(dims[p]);
       // Mask and pattern start uniform in [0, 1] (times 255), as in the original.
-      const theta = Float32Array.from({ length: size }, () =>
-        Math.atanh((this.random.next() - 0.5) * (2 - tanhMargin)),
-      );
+      const values = from ? startAt(p, from) : Float64Array.from({ length: size }, () => this.random.next());
+      const theta = Float32Array.from(values, thetaOf);
       this.state.set(parameterName(p), theta);
       this.state.set(momentName(p, 1), new Float32Array(size));
       this.state.set(momentName(p, 2), new Float32Array(size));
@@ -114,6 +124,8 @@ export class LabelRun {
    */
   record(measured: { readonly asr: number; readonly norm: number; readonly crossEntropy: number }): void {
     this.updates++;
+    // A gradient is never quite 0, and Adam makes a step of any.
+    for (const i of this.outside) this.state.get(parameterName('mask'))![i] = transparent;
     this.sums.asr += measured.asr;
     this.sums.norm += measured.norm;
     this.sums.crossEntropy += measured.crossEntropy;
@@ -157,6 +169,18 @@ export class LabelRun {
       return mask[row * columns + Math.floor((i % width) / upsample)]!;
     });
   }
+}
+
+/** θ of a value in [0, 1]. */
+const thetaOf = (value: number): number => Math.atanh((value - 0.5) * (2 - tanhMargin));
+
+const transparent = thetaOf(0);
+
+/** Values in [0, 1] that a confined inversion begins with. */
+function startAt(p: Parameter, { trigger, window }: NonNullable<LabelRunOptions['from']>): ArrayLike<number> {
+  if (p === 'mask') return confine(trigger, window);
+  // At the very ends of its range a colour would hardly change.
+  return channelsFirst(trigger.pattern).data.map((v) => Math.min(0.98, Math.max(0.02, v / 255)));
 }
 
 /** Names of all values that go round from step to step. */

@@ -1,19 +1,22 @@
 /**
  * What unlearning says about a suspect: whether its mask was planted, or is what the class needs by nature.
  *
- * Two figures say it. The *contrast* is the factor by which the mask had to grow, up to the median of all labels, per share of the image
+ * Three figures say it. The *contrast* is the factor by which the mask had to grow, up to the median of all labels, per share of the image
  * that it covered: (min(after, median) / before) / (before / pixels). A class that is hardly reached at all any more has been taught
- * too much, and proves no more than one that is like others; hence the minimum. On the tuning half of the zoo (docs/detection.md) the
- * contrast is at most 134 for suspects of clean models, and at least 300 for the smallest mask of models with a planted patch, but for
- * one of 8×8 pixels; the threshold lies half-way. It also judges models whose natural masks differ too widely for outliers.
+ * too much, and proves no more than one that is like others; hence the minimum. It also judges models whose natural masks differ too widely for outliers.
+ *
+ * The *compactness* is the factor by which the mask is smaller than those of other labels once they are confined to a window
+ * (confined.ts). A planted patch has one place; what a class is by nature is spread. Both factors together are the *evidence* that it was planted.
+ * A mask that is not compact loses nothing by that, since there are triggers that are not. docs/detection.md has the figures by
+ * which the threshold was chosen.
  *
  * The *recovery* is how much of the way to the median the mask has gone, on a logarithmic scale: log(after / before) /
  * log(median / before). What was planted recovers: the target then is a class like others. What the class is by nature stays small.
  */
 
 export interface OpinionLevels {
-  /** Least contrast of a planted mask. @default 200 */
-  readonly plantedContrast: number;
+  /** Least evidence of a planted mask. @default 300 */
+  readonly plantedEvidence: number;
   /** An abnormally small mask that recovers less is natural… @default 0.7 */
   readonly naturalRecovery: number;
   /**
@@ -26,7 +29,7 @@ export interface OpinionLevels {
 }
 
 export const defaultOpinionLevels: OpinionLevels = {
-  plantedContrast: 200,
+  plantedEvidence: 300,
   naturalRecovery: 0.7,
   naturalFraction: 0.015,
   maxResidualAsr: 0.2,
@@ -35,6 +38,8 @@ export const defaultOpinionLevels: OpinionLevels = {
 export interface Opinion {
   readonly says: 'planted' | 'natural' | 'undecided';
   readonly contrast: number;
+  /** Contrast times compactness, where that is more than 1. */
+  readonly evidence: number;
   /** `null` for a mask that is not below the median. */
   readonly recovery: number | null;
 }
@@ -46,6 +51,8 @@ export interface UnlearnedMasks {
   readonly after: number;
   /** Of the trigger that was to be unlearned. */
   readonly residualAsr: number;
+  /** @default 1 */
+  readonly compactness?: number;
 }
 
 export interface Scale {
@@ -76,16 +83,29 @@ export function opinionsOf(
 
 /** The opinion on one suspect by itself. */
 export function opinionOf(
-  { before, after, residualAsr, median, pixels }: UnlearnedMasks & Scale,
+  { before, after, residualAsr, compactness, median, pixels }: UnlearnedMasks & Scale,
   levels: OpinionLevels = defaultOpinionLevels,
 ): Opinion {
   const growth = after / Math.max(before, Number.MIN_VALUE);
   const recovered = Math.min(after, median ?? after);
-  const contrast = (recovered * pixels) / Math.max(before, Number.MIN_VALUE) ** 2;
+  const contrast = contrastOf(before, recovered, pixels);
   const recovery = median !== null && before < median ? Math.log(growth) / Math.log(median / before) : null;
-  if (residualAsr > levels.maxResidualAsr) return { says: 'undecided', contrast, recovery };
-  if (contrast >= levels.plantedContrast) return { says: 'planted', contrast, recovery };
+  const figures = { contrast, evidence: contrast * Math.max(1, compactness ?? 1), recovery };
+  if (residualAsr > levels.maxResidualAsr) return { says: 'undecided', ...figures };
+  if (figures.evidence >= levels.plantedEvidence) return { says: 'planted', ...figures };
   const isNatural =
     recovery !== null && recovery < levels.naturalRecovery && before / pixels > levels.naturalFraction;
-  return { says: isNatural ? 'natural' : 'undecided', contrast, recovery };
+  return { says: isNatural ? 'natural' : 'undecided', ...figures };
 }
+
+/**
+ * The most evidence that unlearning a mask could give: it grows to the median at most. What stays below the threshold need not be
+ * unlearned.
+ *
+ * @param before norm of the mask, in pixels
+ */
+export const mostEvidence = (before: number, { median, pixels }: Scale, compactness = 1): number =>
+  contrastOf(before, median ?? 0, pixels) * Math.max(1, compactness);
+
+const contrastOf = (before: number, after: number, pixels: number): number =>
+  (after * pixels) / Math.max(before, Number.MIN_VALUE) ** 2;

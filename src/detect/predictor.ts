@@ -112,7 +112,7 @@ export class Predictor {
 }
 
 /** [H,W,C] -> [1,C,H,W] */
-function channelsFirst(pattern: Tensor<'float32'>): Tensor<'float32'> {
+export function channelsFirst(pattern: Tensor<'float32'>): Tensor<'float32'> {
   const [height = 0, width = 0, channels = 0] = pattern.dims;
   const data = new Float32Array(pattern.data.length);
   for (let p = 0; p < height * width; p++) {

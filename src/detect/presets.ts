@@ -3,7 +3,7 @@
 import type { AnnealingConfig } from './annealing.ts';
 import { type AdamSettings, originalAdam, type Regularizer } from './inversion-graph.ts';
 import type { PairSearch } from './pairs.ts';
-import type { ScheduleConfig } from './schedule.ts';
+import { createSchedule, type ScheduleConfig } from './schedule.ts';
 import type { Screening } from './screening.ts';
 import type { SecondLook } from './second-look.ts';
 
@@ -14,6 +14,19 @@ export type PresetName = (typeof presetNames)[number];
 export type Schedule =
   | ({ readonly kind: 'original' } & Partial<ScheduleConfig>)
   | ({ readonly kind: 'annealed' } & AnnealingConfig);
+
+/** Steps of one inversion, at most. */
+export const stepsOf = ({ schedule }: Pick<InversionSettings, 'schedule'>): number =>
+  schedule.kind === 'original' ? createSchedule(schedule).config.steps : schedule.steps;
+
+export const withSteps = (settings: InversionSettings, steps: number): InversionSettings => ({
+  ...settings,
+  schedule: { ...settings.schedule, steps },
+});
+
+/** Of an inversion that goes on within a window. */
+export const confinedSteps = (settings: InversionSettings, { confined }: SecondLook): number =>
+  Math.min(confined.steps, stepsOf(settings));
 
 export interface InversionSettings {
   /** Images in one mini-batch. */
@@ -96,6 +109,7 @@ export const presets: Readonly<Record<PresetName, InversionSettings>> = {
     screening: { leastLabels: 100, probes: 3, steps: 12, references: 24 },
     secondLook: {
       starts: 3,
+      confined: { steps: 45 },
       unlearning: { epochs: 3, images: 672, batch: 32, learningRate: 0.002, share: 0.5, starts: 2 },
     },
   },

@@ -78,6 +78,8 @@ export interface ScanOutcome {
   readonly inversions: readonly OwnSummary[];
   /** Of the suspects of a second look, how large a mask they need once their trigger is unlearned. */
   readonly unlearned: readonly UnlearnedMask[];
+  /** By label, of suspects that fit into a window: by what factor their mask is smaller there than those of other labels; see confined.ts. */
+  readonly compactness: ReadonlyMap<number, number>;
   /** All inversions, including starts that do not count, the short runs of a screening, and those after unlearning. */
   readonly all: readonly InversionSummary[];
   /** By label and start. A label has no inversion if all its starts failed. */
@@ -148,9 +150,9 @@ export async function scanLabels(
   const screening = screeningOf({ ...request, labels: request.labels.length });
   const secondLook = secondLookOf(request);
   const first = await (screening ? screenLabels(runOwn, request, screening) : invertAll(runOwn, request));
-  const { inversions, norms, unlearned } = secondLook
-    ? await lookAgain(runAll, first, secondLook, request.seed)
-    : { ...first, unlearned: [] };
+  const { inversions, norms, unlearned, compactness } = secondLook
+    ? await lookAgain(runAll, first, secondLook, request)
+    : { ...first, unlearned: [], compactness: new Map<number, number>() };
   if (all.length === 0 && failed[0]) throw failed[0].error;
   const outliers = outliersOf(norms, first);
   const { chosen, problems } = request.preflight;
@@ -164,7 +166,12 @@ export async function scanLabels(
       unlearned: new Map(
         unlearned.map(({ label, l1: after, residualAsr }) => [
           label,
-          { before: inversions.find((inversion) => inversion.label === label)!.l1, after, residualAsr },
+          {
+            before: inversions.find((inversion) => inversion.label === label)!.l1,
+            after,
+            residualAsr,
+            compactness: compactness.get(label) ?? 1,
+          },
         ]),
       ),
       missing: request.labels.filter((label) => !found.has(label)).toSorted((a, b) => a - b),
@@ -177,6 +184,7 @@ export async function scanLabels(
   return {
     inversions,
     unlearned,
+    compactness,
     all,
     failed: failed.toSorted((a, b) => a.label - b.label || a.start - b.start),
     outliers,

@@ -1,21 +1,31 @@
 /**
- * A second look at the labels with the smallest masks: further starts, and what is left of them once their trigger is unlearned.
+ * A second look at the labels with the smallest masks: further starts, each confined to a window in the end, and what is left of a mask
+ * once its trigger is unlearned.
  *
  * One start ends in a natural trigger now and then, above all where the planted one is large: on a GTSRB ResNet, six starts for the
  * target of an 8×8 square end between 35 and 66 pixels, those of its next rivals between 67 and 107. But a label that is tried more
  * often than others has a smaller mask for that alone. So as many labels that are drawn at random are tried as often, and the norms
  * of the suspects are compared after the factor by which theirs have shrunk was taken off. Since suspects begin with a lucky
  * start, they tend to shrink less than the drawn ones, so the correction errs towards too large norms.
+ *
+ * It ends as soon as nothing that could still be done would change what is said of a label. Labels to compare with are tried only if a suspect
+ * would be flagged by its smallest mask, fits into a window, or is so small that unlearning might prove it planted; and unlearned is what is
+ * flagged or might be proved.
  */
 
 import { randomStream } from '../random.ts';
 import { betterInversion } from './better-inversion.ts';
+import { type ConfinedMask, compactness } from './confined.ts';
+import { defaultOpinionLevels, mostEvidence } from './opinion.ts';
+import { findOutliers, type LabelNorm } from './outliers.ts';
 import { type Found, type InversionSummary, isOwn, type OwnSummary, type RunAll } from './scan-work.ts';
 import { median } from './statistics.ts';
 
 export interface SecondLook {
   /** Further starts of each suspect and each reference. */
   readonly starts: number;
+  /** Of each such start, the steps within a window; see confined.ts. */
+  readonly confined: { readonly steps: number };
   readonly unlearning: UnlearningSettings;
 }
 
@@ -39,12 +49,19 @@ export interface UnlearnedMask extends Pick<InversionSummary, 'label' | 'l1' | '
   readonly residualAsr: number;
 }
 
+/** What a second look has found. */
+export interface LookedAgain extends Found {
+  readonly unlearned: readonly UnlearnedMask[];
+  /** By label: of each suspect that fits into a window, beside the labels that were drawn. */
+  readonly compactness: ReadonlyMap<number, number>;
+}
+
 /** With fewer labels no outlier is sought, so there is nobody to look at again. */
 const leastLabels = 5;
 
-/** Half of √K, from 2 on: more of them where there are more labels to be mistaken about. */
+/** Half of √K, from 3 on: more of them where there are more labels to be mistaken about. */
 export const suspectsAmong = (labels: number): number =>
-  labels < leastLabels ? 0 : Math.max(2, Math.round(Math.sqrt(labels) / 2));
+  labels < leastLabels ? 0 : Math.max(3, Math.round(Math.sqrt(labels) / 2));
 
 /** At least three: of two, the median is a mean. */
 const referencesAmong = (labels: number): number =>
@@ -102,37 +119,79 @@ export function shrinkage(
 /**
  * Looks again at what a scan with one start of each label has found.
  *
- * @returns the smallest mask of each label; norms to compare, corrected as the head of this file says; and for each suspect what is
- *   left once its trigger is unlearned
+ * @param pixels of an image: height × width
+ * @param plantedEvidence see opinion.ts
+ * @returns the smallest mask of each label; norms to compare, corrected as the head of this file says; and for each suspect that it
+ *   matters for, what is left once its trigger is unlearned
  */
 export async function lookAgain(
   runAll: RunAll<InversionSummary>,
   { inversions: first, norms }: Found,
   { starts }: SecondLook,
-  seed: number,
-): Promise<Found & { readonly unlearned: readonly UnlearnedMask[] }> {
+  {
+    seed,
+    pixels,
+    levels: { plantedEvidence = defaultOpinionLevels.plantedEvidence } = {},
+  }: {
+    readonly seed: number;
+    readonly pixels: number;
+    readonly levels?: { readonly plantedEvidence?: number };
+  },
+): Promise<LookedAgain> {
   const { suspects, references } = chooseLabels(first, seed);
-  const again = Array.from({ length: starts }, (_, i) => i + 1);
-  const further = await runAll(
-    again.flatMap((start) => [...suspects, ...references].map((label) => ({ label, start }))),
-  );
   const best = new Map(first.map((inversion) => [inversion.label, inversion]));
-  for (const inversion of further.filter(isOwn)) {
-    best.set(inversion.label, betterInversion(best.get(inversion.label)!, inversion));
+  const confined = new Map<number, ConfinedMask[]>();
+  const again = Array.from({ length: starts }, (_, i) => i + 1);
+  const tryAgain = async (labels: readonly number[]): Promise<void> => {
+    const further = await runAll(
+      again.flatMap((start) => labels.map((label) => ({ label, start, stage: 'confined' as const }))),
+    );
+    for (const inversion of further.filter(isOwn)) {
+      const { label } = inversion;
+      best.set(label, betterInversion(best.get(label)!, inversion));
+      if (inversion.confined) confined.set(label, [...(confined.get(label) ?? []), inversion.confined]);
+    }
+  };
+  const fits = (label: number): boolean => confined.get(label)?.some(({ found }) => found) ?? false;
+  /** Suspects of whom more could be said, with these norms to compare. */
+  const doubted = (compared: readonly LabelNorm[], factorOf: (label: number) => number): number[] => {
+    const { flagged, median: usual } = findOutliers(compared);
+    return suspects.filter(
+      (label) =>
+        flagged.includes(label) ||
+        mostEvidence(best.get(label)!.l1, { median: usual, pixels }, factorOf(label)) >= plantedEvidence,
+    );
+  };
+  await tryAgain(suspects);
+  const smallest = replaced(norms, new Map(suspects.map((label) => [label, best.get(label)!.l1])));
+  const isSettled = [norms, smallest].every((compared) => doubted(compared, () => 1).length === 0);
+  if (isSettled && !suspects.some(fits)) {
+    return { inversions: [...best.values()], norms, unlearned: [], compactness: new Map() };
   }
+  await tryAgain(references);
   const normsOf = (inversions: Iterable<OwnSummary>): Map<number, number> =>
     new Map([...inversions].map(({ label, l1 }) => [label, l1]));
-  const smallest = normsOf(best.values());
-  const factor = shrinkage(references, normsOf(first), smallest);
-  const doubted = new Set(suspects);
+  const factor = shrinkage(references, normsOf(first), normsOf(best.values()));
+  const corrected = replaced(norms, new Map(suspects.map((label) => [label, best.get(label)!.l1 / factor])));
+  const drawn = references.map((label) => confined.get(label) ?? []);
+  const compact = new Map(
+    suspects.filter(fits).map((label) => [label, compactness(confined.get(label)!, drawn)]),
+  );
   const unlearned = await runAll(
-    suspects.map((label) => ({ label, start: best.get(label)!.start, stage: 'unlearned' })),
+    doubted(corrected, (label) => compact.get(label) ?? 1).map((label) => ({
+      label,
+      start: best.get(label)!.start,
+      stage: 'unlearned',
+    })),
   );
   return {
     inversions: [...best.values()],
-    norms: norms.map((norm) =>
-      doubted.has(norm.label) ? { ...norm, l1: smallest.get(norm.label)! / factor } : norm,
-    ),
+    norms: corrected,
     unlearned: unlearned.map(({ label, l1, asr, residualAsr = 1 }) => ({ label, l1, asr, residualAsr })),
+    compactness: compact,
   };
 }
+
+/** The norms, with those of some labels in place of theirs. */
+const replaced = (norms: readonly LabelNorm[], by: ReadonlyMap<number, number>): LabelNorm[] =>
+  norms.map((norm) => ({ ...norm, l1: by.get(norm.label) ?? norm.l1 }));

@@ -222,12 +222,10 @@ function judge(
   const relative = l1 / outliers.median!;
   const fraction = l1 / pixels;
   const asr = input.heldOutAsr?.get(label);
+  const masks = input.unlearned?.get(label);
 
   const measured =
-    measuredText(suspect, input) +
-    (isPlanted
-      ? ` For its size that is ${opinion.contrast.toFixed(0)} times as much; natural masks stay below ${levels.plantedContrast}.`
-      : '');
+    measuredText(suspect, input) + (isPlanted ? plantedText(opinion, masks?.compactness ?? 1, levels) : '');
   const success =
     asr === undefined
       ? `The trigger of label ${label} was not tried on held-out images.`
@@ -249,6 +247,21 @@ function judge(
   if (doubts.length === 0) return { label, level: 'backdoored', reasons: [measured, success] };
   const capped = `Label ${label} is no more than suspicious, since ${doubts.join(', and ')}.`;
   return { label, level: 'suspicious', reasons: [measured, success, capped] };
+}
+
+/** Why a mask must have been planted. */
+function plantedText(
+  { contrast, evidence }: Opinion,
+  compactness: number,
+  { plantedEvidence }: VerdictLevels,
+): string {
+  const size = ` For its size that is ${contrast.toFixed(0)} times as much`;
+  const limit = `natural masks stay below ${plantedEvidence}.`;
+  if (compactness <= 1) return `${size}; ${limit}`;
+  return (
+    `${size}, and confined to a small window it is ${compactness.toFixed(1)} times as small as masks of other labels: ` +
+    `together ${evidence.toFixed(0)}, and ${limit}`
+  );
 }
 
 /** What leaves no ground for any verdict. */

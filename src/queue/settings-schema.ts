@@ -61,6 +61,7 @@ export const inversionSettings: z.ZodType<InversionSettings> = z.strictObject({
   secondLook: z
     .strictObject({
       starts: count,
+      confined: z.strictObject({ steps: count }),
       unlearning: z.strictObject({
         epochs: count.positive(),
         images: count.positive(),

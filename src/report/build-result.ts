@@ -59,7 +59,7 @@ export function buildResult(
   preflight: PreflightReport,
   outcome: Pick<
     ScanOutcome,
-    'inversions' | 'unlearned' | 'all' | 'failed' | 'outliers' | 'pairs' | 'conclusion'
+    'inversions' | 'unlearned' | 'compactness' | 'all' | 'failed' | 'outliers' | 'pairs' | 'conclusion'
   >,
   files: ReadonlyMap<string, readonly string[]>,
   circumstances: RunCircumstances,
@@ -70,12 +70,14 @@ export function buildResult(
     const { label, status, l1, asr, start, steps, gradientSteps, stopped, seconds } = inversion;
     const { anomalyIndex, pValue, l1: compared } = byLabel.get(label)!;
     const left = unlearned.get(label);
+    const compactness = outcome.compactness.get(label);
     const name = inputs.images.classNames?.[label];
     return {
       label,
       ...(name !== undefined && { name }),
       ...{ status, l1, asr, anomalyIndex, pValue, start, steps, gradientSteps, stopped },
       ...(compared !== l1 && { compared }),
+      ...(compactness !== undefined && { compactness }),
       ...(left && { unlearned: left }),
       files: [...(files.get(triggerName({ label })) ?? [])],
       timings: { seconds },
@@ -200,6 +202,7 @@ export const settingsJson = ({
   screening: settings.screening && { ...settings.screening },
   secondLook: settings.secondLook && {
     ...settings.secondLook,
+    confined: { ...settings.secondLook.confined },
     unlearning: { ...settings.secondLook.unlearning },
   },
   ...(pairs && { pairs: { ...pairs } }),

@@ -34,6 +34,15 @@ const labelRecord = z.strictObject({
   asr: z.number().min(0).max(1),
   /** Of the trigger that was to be unlearned. */
   residualAsr: z.number().min(0).max(1).optional(),
+  /** What a further start has found within a window; see confined.ts. */
+  confined: z
+    .strictObject({
+      l1: z.number().nonnegative(),
+      asr: z.number().min(0).max(1),
+      found: z.boolean(),
+      area: count,
+    })
+    .optional(),
   /** Which of the starting points was followed. */
   probe: count,
   steps: count,
@@ -64,14 +73,27 @@ export function parseLabelRecord(value: unknown): LabelRecord {
 }
 
 export function recordOf(inversion: Inversion, files: readonly string[]): LabelRecord {
-  const { label, source, start, status, l1, asr, residualAsr, probe, steps, gradientSteps, stopped } =
-    inversion;
+  const {
+    label,
+    source,
+    start,
+    status,
+    l1,
+    asr,
+    residualAsr,
+    confined,
+    probe,
+    steps,
+    gradientSteps,
+    stopped,
+  } = inversion;
   const { seconds, runtimeMs } = inversion;
   return {
     label,
     ...(source !== undefined && { source }),
     ...{ start, status, l1, asr },
     ...(residualAsr !== undefined && { residualAsr }),
+    ...(confined && { confined: { ...confined } }),
     ...{ probe, steps, gradientSteps, stopped },
     files: [...files],
     curve: columnsOf(inversion.curve),
@@ -84,9 +106,15 @@ export function summaryOf({
   curve: _curve,
   timings,
   residualAsr,
+  confined,
   ...figures
 }: LabelRecord): InversionSummary {
-  return { ...figures, ...(residualAsr !== undefined && { residualAsr }), ...timings };
+  return {
+    ...figures,
+    ...(residualAsr !== undefined && { residualAsr }),
+    ...(confined && { confined }),
+    ...timings,
+  };
 }
 
 /** The record that counts for each label, by label in ascending order: of inversions of the model itself, without those of pairs. */

@@ -99,6 +99,13 @@ const labelResult = z.strictObject({
     .describe(
       'What the outlier test takes for l1, where that is the smallest of more starts than other labels had.',
     ),
+  compactness: z
+    .number()
+    .nonnegative()
+    .optional()
+    .describe(
+      'By what factor the mask is smaller than those of drawn labels, confined to a window of a quarter of the edge; for small masks that fit into one.',
+    ),
   unlearned: unlearned
     .optional()
     .describe('The mask that the label needs once its trigger is unlearned, for the smallest masks.'),

@@ -25,7 +25,15 @@ it('scores what unlearning shows, and flagged labels above all that it leaves op
   const suspect = { ...base.labels[0]!, l1: 10, unlearned: { l1: 40, asr: 1, residualAsr: 0 } };
   const without = { ...base, findings: [], labels: [suspect] };
   expect(scoreOf(without)).toBeCloseTo(Math.log((4 * 1024) / 10), 9);
-  expect(scoreOf(base)).toBeGreaterThan(Math.log(200));
+  expect(scoreOf({ ...without, labels: [{ ...suspect, compactness: 3 }] })).toBeCloseTo(
+    Math.log((3 * 4 * 1024) / 10),
+    9,
+  );
+  // What was not unlearned could have grown to the median at most.
+  const { unlearned: _unlearned, ...only } = suspect;
+  const most = (base.outliers!.median! * 1024) / 100;
+  expect(scoreOf({ ...without, labels: [only] })).toBeCloseTo(Math.log(most), 9);
+  expect(scoreOf(base)).toBeGreaterThan(Math.log(300));
   expect(scoreOf({ ...base, outliers: null })).toBe(Number.NEGATIVE_INFINITY);
 });
 

@@ -9,15 +9,16 @@ describe('the steps of a scan', () => {
     const first = { ...presets.fast, secondLook: null };
     expect(plannedSteps(first, { labels: 10 })).toBe(1140);
     expect(plannedSteps(first, { labels: 43 })).toBe(43 * 114);
-    // Two suspects and three references from three further starts; the suspects once more, unlearned, and twice again.
-    const unlearned = 114 + 3 * 21 + 2 * 114;
-    expect(plannedSteps(presets.fast, { labels: 10 })).toBe(1140 + 5 * 3 * 114 + 2 * unlearned);
-    expect(plannedSteps(presets.fast, { labels: 43 })).toBe(43 * 114 + 6 * 3 * 114 + 3 * unlearned);
+    // Three suspects and three references from three further starts, each with 45 steps within a window; the suspects once more,
+    // unlearned, and twice again.
+    const unlearned = 114 + 45 + 3 * 21 + 2 * 114;
+    expect(plannedSteps(presets.fast, { labels: 10 })).toBe(1140 + 6 * 3 * 159 + 3 * unlearned);
+    expect(plannedSteps(presets.fast, { labels: 43 })).toBe(43 * 114 + 6 * 3 * 159 + 3 * unlearned);
     expect(plannedInversions(presets.fast, { labels: 43 })).toBe(43 + 18 + 3);
     expect(plannedSteps(presets.fast, { labels: 3 })).toBe(3 * 114);
     expect(plannedSteps(first, { labels: 1000 })).toBe(1000 * 36 + 56 * 90);
     expect(plannedSteps(presets.fast, { labels: 1000 })).toBe(
-      1000 * 36 + 56 * 90 + 32 * 3 * 114 + 16 * unlearned,
+      1000 * 36 + 56 * 90 + 32 * 3 * 159 + 16 * unlearned,
     );
     expect(plannedSteps({ ...presets.fast, starts: 3 }, { labels: 43 })).toBe(3 * 43 * 114);
     expect(plannedSteps(settingsFrom({ preset: 'paper', samples: 1000 }), { labels: 10 })).toBe(

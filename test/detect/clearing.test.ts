@@ -6,7 +6,12 @@ import { decideVerdict } from '../../src/detect/verdict.ts';
 
 const others = [95, 98, 100, 102, 105, 97, 103, 99].map((l1, label) => ({ label, l1 }));
 const outliers = findOutliers([...others, { label: 8, l1: 12 }, { label: 9, l1: 40 }]);
-const opinion = (says: Opinion['says']): Opinion => ({ says, contrast: 50, recovery: 0.5 });
+const opinion = (says: Opinion['says']): Opinion => ({
+  says,
+  contrast: 50,
+  evidence: 50,
+  recovery: 0.5,
+});
 const labelsOf = (found: readonly { readonly label: number }[]): number[] => found.map(({ label }) => label);
 
 describe('the labels that stand out', () => {

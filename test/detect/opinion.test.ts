@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { opinionOf } from '../../src/detect/opinion.ts';
+import { mostEvidence, opinionOf } from '../../src/detect/opinion.ts';
 
 const pixels = 784;
 
@@ -48,6 +48,16 @@ describe('the opinion of unlearning', () => {
     expect(says).toBe('undecided');
   });
 
+  it('counts a compact mask for more, and one that is not for no less', () => {
+    const masks = { residualAsr: 0, before: 31, after: 175, median: 197, pixels };
+    const alone = opinionOf(masks);
+    expect(alone).toMatchObject({ says: 'undecided', evidence: alone.contrast });
+    const compact = opinionOf({ ...masks, compactness: 4.2 });
+    expect(compact.says).toBe('planted');
+    expect(compact.evidence).toBeCloseTo(4.2 * alone.contrast, 9);
+    expect(opinionOf({ ...masks, compactness: 0.3 })).toEqual(alone);
+  });
+
   it('has no recovery for masks that are not below the median, or without one', () => {
     expect(opinionOf({ residualAsr: 0, before: 60, after: 80, median: 50, pixels }).recovery).toBeNull();
     expect(opinionOf({ residualAsr: 0, before: 60, after: 80, median: null, pixels }).recovery).toBeNull();
@@ -68,7 +78,7 @@ describe('the opinion of unlearning', () => {
         expect(larger.contrast / opinion.contrast).toBeCloseTo(1, 9);
         const more = opinionOf({ residualAsr: 0, before, after: 2 * after, median, pixels });
         expect(more.contrast).toBeGreaterThanOrEqual(opinion.contrast);
-        expect(more.contrast).toBeLessThanOrEqual(((1 + 1e-9) * (median * pixels)) / before ** 2);
+        expect(more.evidence).toBeLessThanOrEqual((1 + 1e-9) * mostEvidence(before, { median, pixels }));
       }),
       { seed: 1 },
     );

@@ -64,7 +64,7 @@ export function sampleResult(sample: Sample = {}): ScanResult {
   return buildResult(
     inputsOf(sample, norms.length),
     preflightOf(accuracy),
-    { inversions, all: inversions, unlearned: [], failed, outliers, conclusion },
+    { inversions, all: inversions, unlearned: [], compactness: new Map(), failed, outliers, conclusion },
     files,
     circumstancesOf(sample),
   );

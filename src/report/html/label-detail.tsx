@@ -100,7 +100,19 @@ function TriggerFacts({
   readonly median: number | null;
   readonly area: number;
 }) {
-  const { l1, asr, anomalyIndex, pValue, status, start, steps, gradientSteps, seconds, unlearned } = label;
+  const {
+    l1,
+    asr,
+    anomalyIndex,
+    pValue,
+    status,
+    start,
+    steps,
+    gradientSteps,
+    seconds,
+    compactness,
+    unlearned,
+  } = label;
   return (
     <Facts
       of={{
@@ -110,6 +122,10 @@ function TriggerFacts({
             : `${maskSize({ l1, status })}, ${percent(l1 / area)} of the image`,
         'Size next to the median':
           median === null ? undefined : `${(l1 / median).toFixed(2)} × ${pixels(median)}\u00a0px`,
+        'Confined to a window':
+          compactness === undefined
+            ? undefined
+            : `${compactness.toFixed(1)} × as small as masks of other labels`,
         'Once it is unlearned': unlearned && `${pixels(unlearned.l1)}\u00a0px are needed`,
         'Anomaly index': index(anomalyIndex),
         'p-value': probability(pValue),
