@@ -65,6 +65,13 @@ const parquetMark = [0x50, 0x41, 0x52, 0x31]; // PAR1
 /** True if the bytes begin as a Parquet file does, and ends. */
 export const isParquet = (bytes: Uint8Array): boolean => parquetMark.every((byte, i) => bytes[i] === byte);
 
+/** True if the bytes begin as a PGM or PPM image does: P2, P3, P5 or P6, and white space. */
+export const isNetpbm = ([p, kind = 0, space = 0]: Uint8Array): boolean =>
+  p === 0x50 && [0x32, 0x33, 0x35, 0x36].includes(kind) && isSpace(space);
+
+/** White space of ASCII. */
+export const isSpace = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+
 /**
  * Unpacks a gzip file of one member.
  *

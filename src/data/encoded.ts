@@ -1,10 +1,10 @@
 /** Image files as a source: read, decoded and brought to one shape, several at a time. */
 
 import { NeuralCleanseError } from '../errors.ts';
+import { isNetpbm } from './bytes.ts';
 import type { SkippedFile } from './dataset.ts';
 import type { ImageEntry, ImageListing } from './folder.ts';
 import { signBox } from './gtsrb.ts';
-import { isNetpbm, parseNetpbm } from './netpbm.ts';
 import { crop, type Raster } from './raster.ts';
 import { fitTo } from './resize.ts';
 import { allocate, type ImageSource } from './source.ts';
@@ -95,7 +95,7 @@ export function encodedSource(
 }
 
 const decodeAny = async (bytes: Uint8Array, decode: ImageDecoder): Promise<Raster<Uint8Array>> =>
-  isNetpbm(bytes) ? parseNetpbm(bytes) : decode(bytes);
+  isNetpbm(bytes) ? (await import('./netpbm.ts')).parseNetpbm(bytes) : decode(bytes);
 
 /** Joins images of one size; grey ones among colour ones become RGB. */
 function pack(images: readonly Raster<Uint8Array>[], paths: readonly string[], source: string) {

@@ -1,11 +1,7 @@
 /** PGM and PPM images (P2, P3, P5, P6), the format of the GTSRB archives. https://netpbm.sourceforge.net/doc/ppm.html */
 
-import { corrupt } from './bytes.ts';
+import { corrupt, isNetpbm, isSpace } from './bytes.ts';
 import type { Raster } from './raster.ts';
-
-/** True if the bytes begin as a PGM or PPM image does. */
-export const isNetpbm = (bytes: Uint8Array): boolean =>
-  bytes[0] === 0x50 && [0x32, 0x33, 0x35, 0x36].includes(bytes[1] ?? 0) && isSpace(bytes[2] ?? 0);
 
 /**
  * Decodes the first image of the bytes.
@@ -77,5 +73,4 @@ class Reader {
   }
 }
 
-const isSpace = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
 const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;

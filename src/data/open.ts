@@ -4,7 +4,6 @@ import { NeuralCleanseError } from '../errors.ts';
 import type { Tensor } from '../onnx/tensor.ts';
 import { labelsFrom } from './arrays.ts';
 import { gunzip, gunzipStart, isGzip, isParquet } from './bytes.ts';
-import { cifarFiles, isCifar, joinCifar, parseCifar } from './cifar.ts';
 import { checkLabels, classCount, type ImageSet, imageSet } from './dataset.ts';
 import { encodedSource, fromTree, type ImageDecoder } from './encoded.ts';
 import { isImagePath, listImages } from './folder.ts';
@@ -16,7 +15,7 @@ import type { Channels, Size } from './raster.ts';
 import { sampleIndices } from './sample.ts';
 import { arraySource, type ImageSource, inMemory } from './source.ts';
 import { ofSplit, type Split } from './splits.ts';
-import { isTar, tarTree } from './tar.ts';
+import { isTar } from './tar-header.ts';
 import { baseName, type FileTree, folderOf, joinPath } from './tree.ts';
 import { isZip, zipTree } from './zip.ts';
 
@@ -122,6 +121,7 @@ async function fileSource(tree: FileTree, file: string, context: Context): Promi
   }
   if (file.endsWith('.bin')) {
     const bytes = await tree.read(file);
+    const { isCifar, parseCifar } = await import('./cifar.ts');
     if (isCifar(bytes)) {
       const { images, ...labels } = parseCifar(bytes, source);
       return arraySource(source, inMemory(images), labels);
@@ -142,9 +142,11 @@ async function openArchive(
   source: string,
 ): Promise<FileTree | undefined> {
   if (isZip(head)) return zipTree(await tree.read(file), source);
-  if (isTar(head)) return tarTree(await tree.read(file), source);
-  if (isGzip(head) && isTar(gunzipStart(head))) return tarTree(gunzip(await tree.read(file), file), source);
-  return undefined;
+  const isPacked = isGzip(head) && isTar(gunzipStart(head));
+  if (!isPacked && !isTar(head)) return undefined;
+  const { tarTree } = await import('./tar.ts');
+  const bytes = await tree.read(file);
+  return tarTree(isPacked ? gunzip(bytes, file) : bytes, source);
 }
 
 /** Loaded on demand: few need its decompressors. */
@@ -170,11 +172,14 @@ async function treeSource(tree: FileTree, context: Context): Promise<ImageSource
     if (listing.labelsFromNames) checkNamedClasses(listing.classNames ?? [], classes, name);
     return encodedSource(name, listing, fromTree(tree), context.decodeImage, roi);
   }
-  const batches = cifarFiles(files, split, name);
-  if (batches.length > 0) {
-    const parsed = await Promise.all(batches.map(async (path) => parseCifar(await tree.read(path), path)));
-    const { images, ...labels } = joinCifar(parsed);
-    return arraySource(name, inMemory(images), labels);
+  if (files.some((path) => path.endsWith('.bin'))) {
+    const { cifarFiles, joinCifar, parseCifar } = await import('./cifar.ts');
+    const batches = cifarFiles(files, split, name);
+    if (batches.length > 0) {
+      const parsed = await Promise.all(batches.map(async (path) => parseCifar(await tree.read(path), path)));
+      const { images, ...labels } = joinCifar(parsed);
+      return arraySource(name, inMemory(images), labels);
+    }
   }
   const arrays = files.filter(isArrayFile);
   if (arrays.length > 0) return arrayFileSource(tree, arrayKeys(arrays, split, name), name);

@@ -8,18 +8,9 @@
 import { archiveTree, safePath } from './archive.ts';
 import { corrupt } from './bytes.ts';
 import type { SkippedFile } from './dataset.ts';
+import { block, fields, hasChecksum, numberIn, textIn } from './tar-header.ts';
 import type { FileTree } from './tree.ts';
 
-const block = 512;
-
-/** Where the fields of a header stand. */
-const fields = {
-  name: [0, 100],
-  size: [124, 136],
-  checksum: [148, 156],
-  magic: [257, 263],
-  prefix: [345, 500],
-} as const;
 const typeAt = 156;
 
 /** Names and other facts of the next file may be no longer than this. */
@@ -37,10 +28,6 @@ export interface TarContents {
   readonly folders: readonly string[];
   readonly skipped: readonly SkippedFile[];
 }
-
-/** True if the bytes begin with a header whose checksum is right. */
-export const isTar = (bytes: Uint8Array): boolean =>
-  bytes.length >= block && bytes[0] !== 0 && hasChecksum(bytes.subarray(0, block));
 
 /**
  * Lists the files.
@@ -113,33 +100,11 @@ export function tarTree(bytes: Uint8Array, name: string): FileTree {
   });
 }
 
-/** The sum of the header's bytes, with the checksum itself read as spaces. */
-function hasChecksum(header: Uint8Array): boolean {
-  const [from, to] = fields.checksum;
-  const sum = header.reduce((total, byte, i) => total + (i >= from && i < to ? 0x20 : byte), 0);
-  return numberIn(header, from, to) === sum;
-}
-
 function fullName(header: Uint8Array): string {
   const name = textIn(header, ...fields.name);
   // GNU tar keeps other things where ustar has the prefix.
   const prefix = textIn(header, ...fields.magic) === 'ustar' ? textIn(header, ...fields.prefix) : '';
   return prefix === '' ? name : `${prefix}/${name}`;
-}
-
-function textIn(bytes: Uint8Array, from: number, to: number): string {
-  const field = bytes.subarray(from, to);
-  const end = field.indexOf(0);
-  return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end));
-}
-
-/** Octal digits, or behind a byte of 0x80 a big-endian number; NaN if it is neither. */
-function numberIn(bytes: Uint8Array, from: number, to: number): number {
-  if (bytes[from] === 0x80) {
-    return bytes.subarray(from + 1, to).reduce((value, byte) => value * 256 + byte, 0);
-  }
-  const digits = textIn(bytes, from, to).trim();
-  return /^[0-7]*$/.test(digits) ? Number.parseInt(digits || '0', 8) : Number.NaN;
 }
 
 /** Records `LENGTH KEY=VALUE\n`, of which the length counts the whole record. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isNetpbm, parseNetpbm } from '../../src/data/netpbm.ts';
+import { isNetpbm } from '../../src/data/bytes.ts';
+import { parseNetpbm } from '../../src/data/netpbm.ts';
 import { codeOf, expectTypedErrorsOnly, ppm } from './support.ts';
 
 const text = (header: string, ...samples: number[]): Uint8Array =>

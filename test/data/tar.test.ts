@@ -8,7 +8,8 @@ import { gunzipStart } from '../../src/data/bytes.ts';
 import type { ImageSet } from '../../src/data/dataset.ts';
 import { decodeImage } from '../../src/data/decode.ts';
 import { readDataset } from '../../src/data/open.ts';
-import { isTar, listTar, tarTree } from '../../src/data/tar.ts';
+import { listTar, tarTree } from '../../src/data/tar.ts';
+import { isTar } from '../../src/data/tar-header.ts';
 import { codeOf, expectTypedErrorsOnly, type Files, memoryTree, ppm, temporaryFolder } from './support.ts';
 
 const text = (s: string): Uint8Array => new TextEncoder().encode(s);
