@@ -116,11 +116,53 @@ export function shrinkage(
   return factors.length > 0 ? median(factors) : 1;
 }
 
+/** What the starts of each label have found so far. */
+class Tries {
+  private readonly best: Map<number, OwnSummary>;
+  private readonly confined = new Map<number, ConfinedMask[]>();
+
+  constructor(first: readonly OwnSummary[]) {
+    this.best = new Map(first.map((inversion) => [inversion.label, inversion]));
+  }
+
+  add(inversions: readonly OwnSummary[]): void {
+    for (const inversion of inversions) {
+      const { label, confined } = inversion;
+      this.best.set(label, betterInversion(this.best.get(label)!, inversion));
+      if (confined) this.confined.set(label, [...this.within(label), confined]);
+    }
+  }
+
+  /** The smallest mask of each label. */
+  get inversions(): OwnSummary[] {
+    return [...this.best.values()];
+  }
+
+  of(label: number): OwnSummary {
+    return this.best.get(label)!;
+  }
+
+  within(label: number): readonly ConfinedMask[] {
+    return this.confined.get(label) ?? [];
+  }
+
+  fits(label: number): boolean {
+    return this.within(label).some(({ found }) => found);
+  }
+}
+
+/** Of what a label is judged by, beside its masks. */
+export interface LookedAt {
+  readonly seed: number;
+  /** Of an image: height × width. */
+  readonly pixels: number;
+  /** Where they differ from the usual ones; see opinion.ts. */
+  readonly levels?: { readonly plantedEvidence?: number };
+}
+
 /**
  * Looks again at what a scan with one start of each label has found.
  *
- * @param pixels of an image: height × width
- * @param plantedEvidence see opinion.ts
  * @returns the smallest mask of each label; norms to compare, corrected as the head of this file says; and for each suspect that it
  *   matters for, what is left once its trigger is unlearned
  */
@@ -128,70 +170,59 @@ export async function lookAgain(
   runAll: RunAll<InversionSummary>,
   { inversions: first, norms }: Found,
   { starts }: SecondLook,
-  {
-    seed,
-    pixels,
-    levels: { plantedEvidence = defaultOpinionLevels.plantedEvidence } = {},
-  }: {
-    readonly seed: number;
-    readonly pixels: number;
-    readonly levels?: { readonly plantedEvidence?: number };
-  },
+  { seed, pixels, levels }: LookedAt,
 ): Promise<LookedAgain> {
+  const { plantedEvidence = defaultOpinionLevels.plantedEvidence } = levels ?? {};
   const { suspects, references } = chooseLabels(first, seed);
-  const best = new Map(first.map((inversion) => [inversion.label, inversion]));
-  const confined = new Map<number, ConfinedMask[]>();
+  const tries = new Tries(first);
   const again = Array.from({ length: starts }, (_, i) => i + 1);
   const tryAgain = async (labels: readonly number[]): Promise<void> => {
-    const further = await runAll(
-      again.flatMap((start) => labels.map((label) => ({ label, start, stage: 'confined' as const }))),
+    const work = again.flatMap((start) =>
+      labels.map((label) => ({ label, start, stage: 'confined' as const })),
     );
-    for (const inversion of further.filter(isOwn)) {
-      const { label } = inversion;
-      best.set(label, betterInversion(best.get(label)!, inversion));
-      if (inversion.confined) confined.set(label, [...(confined.get(label) ?? []), inversion.confined]);
-    }
+    tries.add((await runAll(work)).filter(isOwn));
   };
-  const fits = (label: number): boolean => confined.get(label)?.some(({ found }) => found) ?? false;
-  /** Suspects of whom more could be said, with these norms to compare. */
-  const doubted = (compared: readonly LabelNorm[], factorOf: (label: number) => number): number[] => {
-    const { flagged, median: usual } = findOutliers(compared);
-    return suspects.filter(
-      (label) =>
-        flagged.includes(label) ||
-        mostEvidence(best.get(label)!.l1, { median: usual, pixels }, factorOf(label)) >= plantedEvidence,
+  /** Norms to compare, with the smallest of each suspect, as if it were larger by a factor. */
+  const compared = (factor: number): LabelNorm[] =>
+    norms.map((norm) =>
+      suspects.includes(norm.label) ? { ...norm, l1: tries.of(norm.label).l1 * factor } : norm,
     );
+  /** Suspects of whom more could be said. */
+  const doubted = (by: readonly LabelNorm[], compactOf = (_label: number): number => 1): number[] => {
+    const { flagged, median: usual } = findOutliers(by);
+    return suspects.filter((label) => {
+      const most = mostEvidence(tries.of(label).l1, { median: usual, pixels }, compactOf(label));
+      return flagged.includes(label) || most >= plantedEvidence;
+    });
   };
+
   await tryAgain(suspects);
-  const smallest = replaced(norms, new Map(suspects.map((label) => [label, best.get(label)!.l1])));
-  const isSettled = [norms, smallest].every((compared) => doubted(compared, () => 1).length === 0);
-  if (isSettled && !suspects.some(fits)) {
-    return { inversions: [...best.values()], norms, unlearned: [], compactness: new Map() };
+  const isOpen = suspects.some((label) => tries.fits(label)) || doubted(compared(1)).length > 0;
+  if (!isOpen && doubted(norms).length === 0) {
+    return { inversions: tries.inversions, norms, unlearned: [], compactness: new Map() };
   }
   await tryAgain(references);
-  const normsOf = (inversions: Iterable<OwnSummary>): Map<number, number> =>
-    new Map([...inversions].map(({ label, l1 }) => [label, l1]));
-  const factor = shrinkage(references, normsOf(first), normsOf(best.values()));
-  const corrected = replaced(norms, new Map(suspects.map((label) => [label, best.get(label)!.l1 / factor])));
-  const drawn = references.map((label) => confined.get(label) ?? []);
+  const corrected = compared(1 / shrinkage(references, normsOf(first), normsOf(tries.inversions)));
+  const drawn = references.map((label) => tries.within(label));
   const compact = new Map(
-    suspects.filter(fits).map((label) => [label, compactness(confined.get(label)!, drawn)]),
+    suspects
+      .filter((label) => tries.fits(label))
+      .map((label) => [label, compactness(tries.within(label), drawn)]),
   );
   const unlearned = await runAll(
     doubted(corrected, (label) => compact.get(label) ?? 1).map((label) => ({
       label,
-      start: best.get(label)!.start,
+      start: tries.of(label).start,
       stage: 'unlearned',
     })),
   );
   return {
-    inversions: [...best.values()],
+    inversions: tries.inversions,
     norms: corrected,
     unlearned: unlearned.map(({ label, l1, asr, residualAsr = 1 }) => ({ label, l1, asr, residualAsr })),
     compactness: compact,
   };
 }
 
-/** The norms, with those of some labels in place of theirs. */
-const replaced = (norms: readonly LabelNorm[], by: ReadonlyMap<number, number>): LabelNorm[] =>
-  norms.map((norm) => ({ ...norm, l1: by.get(norm.label) ?? norm.l1 }));
+const normsOf = (inversions: readonly OwnSummary[]): Map<number, number> =>
+  new Map(inversions.map(({ label, l1 }) => [label, l1]));
