@@ -38,6 +38,8 @@ async function runUnlearn(path: string, options: Options): Promise<void> {
   const paths = repairPaths(options.out);
   await checkOutputs([paths.model, paths.json, paths.html], path, options);
   const inputs = await openUnlearnInputs(path, options);
+  // What the page will show, read now: a log that cannot be read is found before anything is trained.
+  const saved = await readSavedReport(options.trigger);
   const known = await openKnown(options, inputs);
   const settings = unlearnSettings(options);
   const parts = splitForRepair(inputs.images, options.seed);
@@ -63,6 +65,6 @@ async function runUnlearn(path: string, options: Options): Promise<void> {
   await finishRepair(
     { method: 'unlearn', options, inputs, parts, settings, known, pseudoLabels, startedAt },
     { model: unlearned.model, rounds: [round], remaining: [], last: undefined },
-    await readSavedReport(options.trigger),
+    saved,
   );
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { appendFileSync, cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readModel } from '../../src/onnx/read.ts';
@@ -54,6 +54,16 @@ it('takes images without labels when told to, and refuses them otherwise', async
   const { data, measured } = repairReport.parse(JSON.parse(stdout));
   expect(data.pseudoLabels!.rejected).toBeLessThan(40);
   expect(measured.after.truth[0]!.asr.share).toBeLessThan(0.05);
+});
+
+it('reads the log of the run before anything is trained', async () => {
+  cpSync(join(folder.path, 'run'), join(folder.path, 'older'), { recursive: true });
+  appendFileSync(join(folder.path, 'older/labels.jsonl'), '{"label":"2"}\n{}\n');
+  const words = unlearn.map((word) => (word === 'run' ? 'older' : word));
+  const { code, stderr } = await folder.run(...words, '--out', 'late.onnx');
+  expect(code).not.toBe(0);
+  expect(stderr).toContain('error RUN_CORRUPT');
+  expect(stderr).not.toContain('Training');
 });
 
 describe('what cannot work is named', () => {
