@@ -1,7 +1,7 @@
 /**
  * Scans the zoo and tables what is found, by attack, on the part of the models that no setting was chosen by.
  *
- *   npm run bench:detection -- [--zoo DIR] [--gtsrb gtsrb.h5] [--cifar10 cifar10.h5] [--preset fast|paper] [--only WORD] [--part judging|tuning] [--threads N] [--out FILE.json]
+ *   npm run bench:detection -- [--zoo DIR] [--gtsrb gtsrb.h5] [--cifar10 cifar10.h5] [--preset fast|paper] [--only WORD,…] [--part judging|tuning] [--threads N] [--out FILE.json]
  *
  * The scan is the command line's, with its own thresholds, on test images; it sees only model and images. Truth is read
  * afterwards. Models whose network recognises less than half of the images have no verdict, and stay in every count.
@@ -36,8 +36,10 @@ const { zoo, preset, threads } = values;
 const paths = zooPaths(values);
 type Row = Judged & Pick<ZooEntry, 'part' | 'patch' | 'data' | 'network'>;
 
+const words = values.only.split(',');
 const entries = zooEntries(zoo, paths).filter(
-  ({ id, part }) => id.includes(values.only) && (values.part === undefined || part === values.part),
+  ({ id, part }) =>
+    words.some((word) => id.includes(word)) && (values.part === undefined || part === values.part),
 );
 const rows: Row[] = [];
 for (const [i, entry] of entries.entries()) {
@@ -121,7 +123,9 @@ function print(): void {
   const wanted = judged.filter(isWanted);
   const clean = judged.filter(({ infected }) => !infected);
   line('**patches up to 8×8, one to three targets**', wanted);
+  const scores = (models: readonly Row[]): number[] => models.map(({ score }) => score);
   console.log(
-    `\nArea under the ROC curve, those patches against clean models: ${areaUnderRoc([...wanted, ...clean]).toFixed(3)}.`,
+    `\nArea under the ROC curve, those patches against clean models: ${areaUnderRoc([...wanted, ...clean]).toFixed(3)}. Scores of clean models are at most ` +
+      `${Math.max(...scores(clean)).toFixed(2)}, those of these patches at least ${Math.min(...scores(wanted)).toFixed(2)}.`,
   );
 }
