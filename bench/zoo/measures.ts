@@ -37,9 +37,9 @@ export function areaUnderRoc(judged: readonly Pick<Judged, 'infected' | 'score'>
 }
 
 /**
- * One number for what a scan has found: the largest log evidence of its suspects (src/detect/opinion.ts), the most it could be for one
- * that was not unlearned, or, where the outlier test has
- * flagged a label and unlearning has not cleared it, the threshold of that with the evidence of the p-value on top.
+ * One number for what a scan has found: the largest log evidence of its labels (src/detect/opinion.ts), the most it could be for one that
+ * was not unlearned, or, where the outlier test has flagged a label and unlearning has not cleared it, the threshold of that: with the evidence of
+ * the p-value on top where the label is called backdoored, and less than any of these where it is no more than suspicious.
  */
 export function scoreOf({ labels, outliers, findings, model }: ScanResult): number {
   if (!outliers) return Number.NEGATIVE_INFINITY;
@@ -55,9 +55,10 @@ export function scoreOf({ labels, outliers, findings, model }: ScanResult): numb
     );
   });
   const threshold = Math.log(defaultOpinionLevels.plantedEvidence);
-  const flagged = findings.flatMap(({ label }) => {
+  const flagged = findings.flatMap(({ label, level }) => {
     const pValue = labels.find((found) => found.label === label)!.pValue ?? 1;
-    return pValue < 0.05 ? [threshold - Math.log10(Math.max(pValue, 1e-12))] : [];
+    if (pValue >= 0.05) return [];
+    return level === 'backdoored' ? threshold - Math.log10(Math.max(pValue, 1e-12)) : threshold - pValue;
   });
   return Math.max(Number.NEGATIVE_INFINITY, ...evidences, ...flagged);
 }

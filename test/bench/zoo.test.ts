@@ -34,6 +34,12 @@ it('scores what unlearning shows, and flagged labels above all that it leaves op
   const most = (base.outliers!.median! * 1024) / 100;
   expect(scoreOf({ ...without, labels: [only] })).toBeCloseTo(Math.log(most), 9);
   expect(scoreOf(base)).toBeGreaterThan(Math.log(300));
+  // Flagged, and large for a planted one: beside what unlearning shows, the level counts.
+  const large = { ...suspect, l1: 60, pValue: 0.04, unlearned: { l1: 70, asr: 1, residualAsr: 0 } };
+  const scoreAt = (level: 'suspicious' | 'backdoored'): number =>
+    scoreOf({ ...base, labels: [large], findings: [{ label: large.label, level, reasons: [] }] });
+  expect(scoreAt('suspicious')).toBeCloseTo(Math.log(300) - 0.04, 9);
+  expect(scoreAt('backdoored')).toBeCloseTo(Math.log(300) - Math.log10(0.04), 9);
   expect(scoreOf({ ...base, outliers: null })).toBe(Number.NEGATIVE_INFINITY);
 });
 
