@@ -256,11 +256,11 @@ function plantedText(
   { plantedEvidence }: VerdictLevels,
 ): string {
   const size = ` For its size that is ${contrast.toFixed(0)} times as much`;
-  const limit = `natural masks stay below ${plantedEvidence}.`;
+  const limit = `from ${plantedEvidence} on that counts as planted.`;
   if (compactness <= 1) return `${size}; ${limit}`;
   return (
     `${size}, and confined to a small window it is ${compactness.toFixed(1)} times as small as masks of other labels: ` +
-    `together ${evidence.toFixed(0)}, and ${limit}`
+    `together ${evidence.toFixed(0)}; ${limit}`
   );
 }
 

@@ -282,6 +282,25 @@ describe('what is left after unlearning', () => {
     expect(decideVerdict(fitted).verdict).toBe('suspicious');
   });
 
+  it('takes a mask that keeps its size in a window for more, and says so', () => {
+    const wide = findOutliers([...ordinary(9, 90, 1), { label: 43, l1: 31 }]);
+    const masks = { before: 31, after: 175, residualAsr: 0 };
+    const judge = (compactness: number) =>
+      decideVerdict({
+        outliers: wide,
+        preflight: { accuracy: 0.98 },
+        pixels: 784,
+        heldOutAsr: new Map([[43, 1]]),
+        unlearned: new Map([[43, { ...masks, compactness }]]),
+      });
+    expect(judge(1).verdict).toBe('no-patch-backdoor-found');
+    const { verdict, reasons } = judge(8);
+    expect(verdict).toBe('backdoored');
+    expect(reasons[0]).toMatch(
+      /and confined to a small window it is 8\.0 times as small as masks of other labels: together \d+; from 300 on that counts as planted\.$/,
+    );
+  });
+
   it('says nothing where there are too few labels to compare', () => {
     const few = findOutliers([...ordinary(4, 65, 0.2), { label: 43, l1: 60, censored: true }]);
     const input = { outliers: few, preflight: { accuracy: 0.98 }, pixels: 1024, ...unlearned(2, 90) };
