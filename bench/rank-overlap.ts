@@ -11,6 +11,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { targetOf } from '../src/attack/policy.ts';
 import { parseTruth } from '../src/attack/truth.ts';
+import { logName, parseRunLog } from '../src/data/run-log.ts';
 import { median } from '../src/detect/statistics.ts';
 import { type LabelRecord, parseLabelRecord } from '../src/report/label-record.ts';
 import { scanResult } from '../src/report/result.ts';
@@ -47,10 +48,10 @@ for (const step of steps) {
 
 function readRun(folder: string): Ranked {
   const { environment } = scanResult.parse(JSON.parse(readFileSync(join(folder, 'scan.json'), 'utf8')));
-  const [, ...lines] = readFileSync(join(folder, 'labels.jsonl'), 'utf8').trim().split('\n');
-  const records = lines
-    .map((line) => parseLabelRecord(JSON.parse(line)))
-    .filter(({ start, status }) => start === 0 && (status === 'reversed' || status === 'censored'));
+  const log = join(folder, logName);
+  const records = parseRunLog(readFileSync(log), log, parseLabelRecord).entries.filter(
+    ({ start, status }) => start === 0 && (status === 'reversed' || status === 'censored'),
+  );
   const truth = environment.model.replace(/\.onnx$/, '.truth.json');
   const { backdoors } = parseTruth(readFileSync(truth, 'utf8'), truth);
   return { records, targets: backdoors.flatMap(({ policy }) => targetOf(policy) ?? []) };
