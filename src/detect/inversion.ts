@@ -3,6 +3,7 @@
 import type { Trigger } from '../triggers/trigger.ts';
 import type { ConfinedMask } from './confined.ts';
 import type { CurvePoint } from './label-run.ts';
+import type { Reach } from './reach.ts';
 import type { StopReason } from './schedule.ts';
 
 export const stages = ['screen', 'finish', 'whole', 'confined', 'unlearned'] as const;
@@ -33,6 +34,8 @@ export interface Inversion {
   /** Of an `unlearned` inversion: ASR that the trigger which was to be unlearned has when it is made more
    * opaque, on the held-out images. */
   readonly residualAsr?: number;
+  /** Of an `unlearned` inversion of a pair: what the trigger that was to be unlearned does to each class. */
+  readonly reach?: Reach;
   /** Of a `confined` inversion: what it has found within a window. */
   readonly confined?: ConfinedMask;
   /** Which of the starting points was followed. */

@@ -74,9 +74,9 @@ export async function scanPairs(
   return {
     median: typical,
     pairs: [...best.values()].sort((a, b) => a.source - b.source || a.label - b.label),
-    unlearned: unlearned.map(({ source, label, l1, asr, residualAsr = 1 }) => {
+    unlearned: unlearned.map(({ source, label, l1, asr, residualAsr = 1, reach = [] }) => {
       const pair = { source: source!, label };
-      return { ...pair, l1, asr, residualAsr, usual: usualSize(looks, pair) };
+      return { ...pair, l1, asr, residualAsr, reach, usual: usualSize(looks, pair) };
     }),
   };
 }

@@ -5,10 +5,13 @@
  * of the image that it covered (opinion.ts). Some classes are easily left or easily reached by nature: a 1 becomes a 4 by one stroke, and
  * on some networks anything becomes an 8. So the contrast is multiplied by the usual size of masks with this source and this target, beside
  * that of all pairs.
+ *
+ * And it is judged by what its trigger does to other classes (reach.ts): the less, the more it looks like a rule that was taught.
  */
 
 import { defaultOpinionLevels, opinionOf } from './opinion.ts';
 import type { Pair, PairsFound } from './pairs.ts';
+import { sourcesReached, spillOf } from './reach.ts';
 import type { Conclusion, Finding } from './verdict.ts';
 
 export interface PairFinding extends Omit<Finding, 'label'>, Pair {}
@@ -21,28 +24,47 @@ export interface PairConclusion {
 }
 
 /**
- * Contrast from which a pair is suspicious. Chosen on the tuning part of the zoo (docs/detection.md): planted pairs have 300 to 480 there, natural
- * ones up to 200 on most networks, but more than 1,000 on one. So a pair is never more than suspicious.
+ * Evidence from which a pair is suspicious: its contrast for each share of the class that its trigger reaches most, of those that are no
+ * sources. Chosen on eight models of the tuning part of the zoo (docs/detection.md), where the best planted pair of a model has 5,000 to 24,000
+ * and no natural one more than 1,500. A pair is never more than suspicious.
  */
-const leastContrast = 300;
+const leastEvidence = 2700;
+
+/** Less is not told from chance: one image of fifty. */
+const leastSpill = 0.02;
 
 const doubt =
-  'That is no more than suspicious: on some clean networks a mask between two classes is as small by nature, and grows as much.';
+  'That is no more than suspicious: between two classes, a mask can be as small and as particular by nature.';
 
 /** @param pixels of an image: height × width */
 export function judgePairs(found: PairsFound, pixels: number): PairConclusion {
   const { median } = found;
   const findings = found.unlearned
     .flatMap(
-      ({ source, label, l1: after, residualAsr, usual }): (PairFinding & { readonly l1: number })[] => {
+      ({
+        source,
+        label,
+        l1: after,
+        residualAsr,
+        usual,
+        reach,
+      }): (PairFinding & { readonly l1: number })[] => {
         const { l1, asr } = found.pairs.find((pair) => pair.source === source && pair.label === label)!;
         const contrast = usual * opinionOf({ before: l1, after, residualAsr, median, pixels }).contrast;
-        if (contrast < leastContrast || residualAsr > defaultOpinionLevels.maxResidualAsr) return [];
+        const spill = spillOf(reach);
+        const evidence = contrast / Math.max(leastSpill, spill);
+        if (evidence < leastEvidence || residualAsr > defaultOpinionLevels.maxResidualAsr) return [];
+        const others = sourcesReached(reach).filter((shown) => shown !== source);
         const measured =
           `Images of class ${source} become label ${label} by a mask of ${l1.toFixed(1)} pixels (median of pairs ` +
-          `${median!.toFixed(1)}), on ${(100 * asr).toFixed(1)} % of held-out ones. Once its trigger is unlearned, the pair needs one ` +
+          `${median!.toFixed(1)}), on ${percent(asr)} of held-out ones. Once its trigger is unlearned, the pair needs one ` +
           `of ${after.toFixed(1)} pixels: for its size, this source and this target that is ${contrast.toFixed(0)} times as much.`;
-        return [{ source, label, l1, level: 'suspicious', reasons: [measured, doubt] }];
+        const selective =
+          (others.length > 0
+            ? `The trigger turns class${others.length > 1 ? 'es' : ''} ${others.join(', ')} as well, and`
+            : 'The trigger turns') +
+          ` no other class by more than ${percent(spill)}: a natural one would work by degrees.`;
+        return [{ source, label, l1, level: 'suspicious', reasons: [measured, selective, doubt] }];
       },
     )
     .sort((a, b) => a.l1 - b.l1)
@@ -53,6 +75,8 @@ export function judgePairs(found: PairsFound, pixels: number): PairConclusion {
   };
 }
 
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
 /** What was searched, and how thoroughly. */
 function extentOf(
   { pairs, withoutImages, flaggedTargets }: PairsFound,
@@ -61,7 +85,8 @@ function extentOf(
   const brief = pairs.filter(({ status }) => status === 'screened').length;
   const all = `${pairs.length} pairs of a source and a target`;
   return [
-    findings.length === 0 && `Of ${all}, none has an abnormally small mask that unlearning takes away.`,
+    findings.length === 0 &&
+      `Of ${all}, none has an abnormally small mask that unlearning takes away and that works on its source alone.`,
     brief > 0 &&
       `${brief} of ${all} had a short run only, since their masks were larger after it; --pairs ${pairs.length} inverts all to the end.`,
     withoutImages.length > 0 &&

@@ -11,6 +11,7 @@
  * once its trigger is unlearned: see unlearned.ts and pair-verdict.ts.
  */
 
+import type { Reach } from './reach.ts';
 import type { InversionSummary, OwnSummary } from './scan-work.ts';
 
 export interface PairSearch {
@@ -40,6 +41,8 @@ export interface UnlearnedPair extends Pair, Pick<InversionSummary, 'l1' | 'asr'
    * all, after the short runs and without the pair itself.
    */
   readonly usual: number;
+  /** What the trigger that was to be unlearned does to each class. */
+  readonly reach: Reach;
 }
 
 export interface PairsFound {

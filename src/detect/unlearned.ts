@@ -26,6 +26,7 @@ import type { Inversion } from './inversion.ts';
 import { Inverter } from './invert.ts';
 import { Predictor } from './predictor.ts';
 import type { InversionSettings } from './presets.ts';
+import { type Reach, reachOf } from './reach.ts';
 import type { UnlearningSettings } from './second-look.ts';
 import type { SampleSplit } from './split.ts';
 
@@ -59,7 +60,11 @@ export async function invertUnlearned(
   const { settings, seed, session } = request;
   const unlearning = settings.secondLook?.unlearning;
   if (!unlearning) return found;
-  const { model, updates: training } = await withoutTrigger(runtime, request, found, unlearning, signal);
+  const {
+    model,
+    updates: training,
+    reach,
+  } = await withoutTrigger(runtime, request, found, unlearning, signal);
   const classifier = await prepareClassifier(runtime, model, { session });
   const inverter = await Inverter.open(runtime, { ...request, classifier });
   try {
@@ -76,6 +81,7 @@ export async function invertUnlearned(
       start: found.start,
       status: 'unlearned',
       residualAsr: await inverter.asrOf(strengthen(found.trigger, surplus), pair),
+      ...(reach && { reach }),
       gradientSteps,
       seconds: found.seconds + (performance.now() - began) / 1000,
     };
@@ -87,15 +93,19 @@ export async function invertUnlearned(
 async function withoutTrigger(
   runtime: Runtime,
   { classifier, images, preprocess, split, seed, session }: UnlearnedRequest,
-  { label, source, trigger }: Inversion,
+  found: Inversion,
   { epochs, images: most, batch, learningRate, share }: UnlearningSettings,
   signal: AbortSignal,
-): Promise<{ readonly model: Model; readonly updates: number }> {
+): Promise<{ readonly model: Model; readonly updates: number; readonly reach: Reach | undefined }> {
+  const { label, source, trigger } = found;
   const indices = taughtImages(split, source, most);
   const predictor = await Predictor.open(runtime, classifier, preprocess, session);
   let answers: Int32Array;
+  let reach: Reach | undefined;
   try {
     answers = (await predictor.predict(images, indices)).label;
+    if (source !== undefined)
+      reach = await reachOf(predictor, images, split, { ...found, source }, classifier.classes);
   } finally {
     await predictor.release();
   }
@@ -118,7 +128,7 @@ async function withoutTrigger(
     },
     { session, signal },
   );
-  return { model, updates: epochs * Math.ceil(clean.count / batch) };
+  return { model, updates: epochs * Math.ceil(clean.count / batch), reach };
 }
 
 /**

@@ -99,7 +99,10 @@ function pairsResult(
   files: ReadonlyMap<string, readonly string[]>,
 ): PairsResult {
   const unlearned = new Map(
-    found.unlearned.map(({ source, label, ...mask }) => [triggerName({ source, label }), mask]),
+    found.unlearned.map(({ source, label, reach, ...mask }) => [
+      triggerName({ source, label }),
+      { ...mask, reach: [...reach] },
+    ]),
   );
   return {
     pairs: found.pairs.map(({ source, label, status, l1, asr }) => {

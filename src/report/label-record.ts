@@ -34,6 +34,8 @@ const labelRecord = z.strictObject({
   asr: z.number().min(0).max(1),
   /** Of the trigger that was to be unlearned. */
   residualAsr: z.number().min(0).max(1).optional(),
+  /** By class: what the trigger of a pair does to it; see reach.ts. */
+  reach: z.array(z.number().min(0).max(1).nullable()).optional(),
   /** What a further start has found within a window; see confined.ts. */
   confined: z
     .strictObject({
@@ -81,6 +83,7 @@ export function recordOf(inversion: Inversion, files: readonly string[]): LabelR
     l1,
     asr,
     residualAsr,
+    reach,
     confined,
     probe,
     steps,
@@ -93,6 +96,7 @@ export function recordOf(inversion: Inversion, files: readonly string[]): LabelR
     ...(source !== undefined && { source }),
     ...{ start, status, l1, asr },
     ...(residualAsr !== undefined && { residualAsr }),
+    ...(reach && { reach: [...reach] }),
     ...(confined && { confined: { ...confined } }),
     ...{ probe, steps, gradientSteps, stopped },
     files: [...files],
@@ -106,12 +110,14 @@ export function summaryOf({
   curve: _curve,
   timings,
   residualAsr,
+  reach,
   confined,
   ...figures
 }: LabelRecord): InversionSummary {
   return {
     ...figures,
     ...(residualAsr !== undefined && { residualAsr }),
+    ...(reach && { reach }),
     ...(confined && { confined }),
     ...timings,
   };

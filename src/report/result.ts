@@ -134,6 +134,11 @@ const pairs = z.strictObject({
         unlearned: unlearned
           .extend({
             usual: z.number().describe('Size of masks with this source and this target, beside that of all.'),
+            reach: z
+              .array(share.nullable())
+              .describe(
+                'By class: share of its images that the trigger turns into the target; null for the target.',
+              ),
           })
           .optional(),
       }),

@@ -13,6 +13,7 @@ import {
   suspectPairs,
 } from '../../src/detect/pairs.ts';
 import { presets } from '../../src/detect/presets.ts';
+import { type Reach, sourcesReached, spillOf } from '../../src/detect/reach.ts';
 import { type ScanRequest, scanLabels } from '../../src/detect/scan.ts';
 import type { InversionSummary, Work } from '../../src/detect/scan-work.ts';
 import { settingsFrom } from '../../src/detect/settings.ts';
@@ -146,27 +147,44 @@ describe('what a search over pairs costs', () => {
 });
 
 describe('the verdict on pairs', () => {
-  const found = (l1: number, after: number, residualAsr = 0): PairsFound => ({
+  const found = (l1: number, after: number, reach: Reach, residualAsr = 0): PairsFound => ({
     pairs: [{ source: 1, label: 3, start: 0, ...figures, status: 'reversed', l1 }],
-    unlearned: [{ source: 1, label: 3, l1: after, asr: 1, residualAsr, usual: 0.5 }],
+    unlearned: [{ source: 1, label: 3, l1: after, asr: 1, residualAsr, usual: 0.5, reach }],
     median: 80,
     withoutImages: [7],
     flaggedTargets: [],
   });
+  /** No other class follows by more than this. */
+  const alone = (spill: number): Reach => [0, 1, spill, null, 0];
   const levelOf = (pairs: PairsFound): string | undefined => judgePairs(pairs, 1000).findings[0]?.level;
 
-  it('asks how much a mask grows for its size, source and target', () => {
-    // 0.5 · 40 · 1000 / 8² = 312
-    expect(levelOf(found(8, 40))).toBe('suspicious');
-    expect(levelOf(found(1, 40))).toBe('suspicious');
-    expect(levelOf(found(9, 40))).toBeUndefined();
+  it('asks how much a mask grows for its size, source and target, and how little it does to other classes', () => {
+    // 0.5 · 40 · 1000 / 8² = 312; of class 2, 11 % follow.
+    expect(levelOf(found(8, 40, alone(0.11)))).toBe('suspicious');
+    expect(levelOf(found(8, 40, alone(0.12)))).toBeUndefined();
+    expect(levelOf(found(9, 40, alone(0.11)))).toBeUndefined();
+    // A class that follows as the source does is another source.
+    expect(levelOf(found(8, 40, [0, 1, 0.9, null, 0.05]))).toBe('suspicious');
+    // What turns most classes is no trigger of some sources.
+    expect(levelOf(found(8, 40, [0.9, 1, 0.9, null, 0]))).toBeUndefined();
+    // Below a fiftieth nothing is told from chance.
+    expect(levelOf(found(20, 40, alone(0)))).toBeUndefined();
+    expect(levelOf(found(19, 40, alone(0)))).toBe('suspicious');
     // Growth counts up to the median only.
-    expect(levelOf(found(11, 1000))).toBe('suspicious');
+    expect(levelOf(found(30, 1000, alone(0)))).toBeUndefined();
     // What was not unlearned says nothing.
-    expect(levelOf(found(7, 40, 0.5))).toBeUndefined();
-    const { reasons } = judgePairs(found(9, 40), 1000);
+    expect(levelOf(found(7, 40, alone(0), 0.5))).toBeUndefined();
+    const { reasons } = judgePairs(found(9, 40, alone(0.5)), 1000);
     expect(reasons[0]).toMatch(/^Of 1 pairs? of a source and a target, none/);
     expect(reasons).toContain('Too few images to scan as a source: class 7.');
+  });
+
+  it('names the sources that a trigger has, and what it does to the rest', () => {
+    const said = judgePairs(found(8, 40, [0.02, 1, 0.9, null, 0.05]), 1000).findings[0]!.reasons.join(' ');
+    expect(said).toContain('turns class 2 as well, and no other class by more than 5.0 %');
+    expect(judgePairs(found(8, 40, alone(0)), 1000).findings[0]!.reasons[1]).toContain(
+      'The trigger turns no other class by more than 0.0 %',
+    );
   });
 
   it('makes the verdict graver, never milder, and never more than suspicious', () => {
@@ -175,7 +193,10 @@ describe('the verdict on pairs', () => {
       findings: [],
       reasons: ['labels'],
     });
-    const [some, none] = [judgePairs(found(8, 40), 1000), judgePairs(found(20, 40), 1000)];
+    const [some, none] = [
+      judgePairs(found(8, 40, alone(0)), 1000),
+      judgePairs(found(20, 40, alone(0)), 1000),
+    ];
     expect(withPairs(of('no-patch-backdoor-found'), some).verdict).toBe('suspicious');
     expect(withPairs(of('backdoored'), some).verdict).toBe('backdoored');
     expect(withPairs(of('backdoored'), some).reasons[0]).toBe('labels');
@@ -225,6 +246,8 @@ describe('a model whose backdoor works on one class only', () => {
     const pairs = whole.pairs!.pairs.toSorted((a, b) => a.l1 - b.l1);
     expect(pairs[0]).toMatchObject({ source, label: target });
     expect(whole.pairs!.unlearned[0]).toMatchObject({ source, label: target });
+    expect(sourcesReached(whole.pairs!.unlearned[0]!.reach)).toEqual([source]);
+    expect(spillOf(whole.pairs!.unlearned[0]!.reach)).toBeLessThan(0.1);
     // Each of four pixels is a trigger by itself, so that unlearning one leaves the others.
     expect(whole.pairs!.unlearned[0]!.l1).toBeGreaterThan(1.5 * pairs[0]!.l1);
     expect(pairs[1]!.l1).toBeGreaterThan(4 * pairs[0]!.l1);

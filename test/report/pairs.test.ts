@@ -9,7 +9,7 @@ import { renderText } from '../../src/report/text.ts';
 import { ordinaryNorms, sampleResult } from './sample.ts';
 
 const reason = 'Images of class 1 become label 7 by a mask of 8.0 pixels.';
-const unlearned = { l1: 30, asr: 1, residualAsr: 0, usual: 0.7 };
+const unlearned = { l1: 30, asr: 1, residualAsr: 0, usual: 0.7, reach: [0, 1, null, 0.1] };
 const pairs: NonNullable<ScanResult['pairs']> = {
   pairs: [
     {
