@@ -16,7 +16,7 @@
 import { randomStream } from '../random.ts';
 import { betterInversion } from './better-inversion.ts';
 import { type ConfinedMask, compactness } from './confined.ts';
-import { defaultOpinionLevels, mostEvidence } from './opinion.ts';
+import { evidenceNeeded, mostEvidence, type OpinionLevels } from './opinion.ts';
 import { findOutliers, type LabelNorm } from './outliers.ts';
 import { type Found, type InversionSummary, isOwn, type OwnSummary, type RunAll } from './scan-work.ts';
 import { median } from './statistics.ts';
@@ -89,7 +89,7 @@ export function chooseLabels(
   seed: number,
 ): { readonly suspects: readonly number[]; readonly references: readonly number[] } {
   const found = looks.filter(({ status }) => status === 'reversed');
-  const order = found.toSorted((a, b) => a.l1 - b.l1 || a.label - b.label).map(({ label }) => label);
+  const order = found.toSorted(smallestMasks).map(({ label }) => label);
   const count = suspectsAmong(looks.length);
   const rest = order.slice(count).sort((a, b) => a - b);
   return {
@@ -117,7 +117,7 @@ export function shrinkage(
 }
 
 /** What the starts of each label have found so far. */
-class Tries {
+export class Tries {
   private readonly best: Map<number, OwnSummary>;
   private readonly confined = new Map<number, ConfinedMask[]>();
 
@@ -157,7 +157,7 @@ export interface LookedAt {
   /** Of an image: height × width. */
   readonly pixels: number;
   /** Where they differ from the usual ones; see opinion.ts. */
-  readonly levels?: { readonly plantedEvidence?: number };
+  readonly levels?: Partial<OpinionLevels>;
 }
 
 /**
@@ -172,7 +172,6 @@ export async function lookAgain(
   { starts }: SecondLook,
   { seed, pixels, levels }: LookedAt,
 ): Promise<LookedAgain> {
-  const { plantedEvidence = defaultOpinionLevels.plantedEvidence } = levels ?? {};
   const { suspects, references } = chooseLabels(first, seed);
   const tries = new Tries(first);
   const again = Array.from({ length: starts }, (_, i) => i + 1);
@@ -189,10 +188,11 @@ export async function lookAgain(
     );
   /** Suspects of whom more could be said. */
   const doubted = (by: readonly LabelNorm[], compactOf = (_label: number): number => 1): number[] => {
-    const { flagged, median: usual } = findOutliers(by);
+    const { flagged, median: usual, labels } = findOutliers(by);
+    const pValues = new Map(labels.map(({ label, pValue }) => [label, pValue]));
     return suspects.filter((label) => {
       const most = mostEvidence(tries.of(label).l1, { median: usual, pixels }, compactOf(label));
-      return flagged.includes(label) || most >= plantedEvidence;
+      return flagged.includes(label) || most >= evidenceNeeded(pValues.get(label), levels);
     });
   };
 
@@ -219,10 +219,23 @@ export async function lookAgain(
   return {
     inversions: tries.inversions,
     norms: corrected,
-    unlearned: unlearned.map(({ label, l1, asr, residualAsr = 1 }) => ({ label, l1, asr, residualAsr })),
+    unlearned: unlearned.map(unlearnedMask),
     compactness: compact,
   };
 }
+
+/** The smallest first; of equal ones that of the lower label. */
+export const smallestMasks = (
+  a: Pick<OwnSummary, 'label' | 'l1'>,
+  b: Pick<OwnSummary, 'label' | 'l1'>,
+): number => a.l1 - b.l1 || a.label - b.label;
+
+export const unlearnedMask = ({ label, l1, asr, residualAsr = 1 }: InversionSummary): UnlearnedMask => ({
+  label,
+  l1,
+  asr,
+  residualAsr,
+});
 
 const normsOf = (inversions: readonly OwnSummary[]): Map<number, number> =>
   new Map(inversions.map(({ label, l1 }) => [label, l1]));

@@ -125,8 +125,14 @@ export interface Conclusion {
 export function decideVerdict(input: VerdictInput, changed: Partial<VerdictLevels> = {}): Conclusion {
   const levels = { ...defaultLevels, ...changed };
   const { outliers, preflight } = input;
+  const pValues = new Map(outliers.labels.map(({ label, pValue }) => [label, pValue]));
   const opinions = opinionsOf(
-    input.unlearned ?? new Map(),
+    new Map(
+      [...(input.unlearned ?? [])].map(([label, masks]) => [
+        label,
+        { ...masks, pValue: pValues.get(label) ?? null },
+      ]),
+    ),
     { median: outliers.median, pixels: input.pixels },
     levels,
   );
@@ -225,7 +231,7 @@ function judge(
   const masks = input.unlearned?.get(label);
 
   const measured =
-    measuredText(suspect, input) + (isPlanted ? plantedText(opinion, masks?.compactness ?? 1, levels) : '');
+    measuredText(suspect, input) + (isPlanted ? plantedText(opinion, masks?.compactness ?? 1) : '');
   const success =
     asr === undefined
       ? `The trigger of label ${label} was not tried on held-out images.`
@@ -250,13 +256,9 @@ function judge(
 }
 
 /** Why a mask must have been planted. */
-function plantedText(
-  { contrast, evidence }: Opinion,
-  compactness: number,
-  { plantedEvidence }: VerdictLevels,
-): string {
+function plantedText({ contrast, evidence, needed }: Opinion, compactness: number): string {
   const size = ` For its size that is ${contrast.toFixed(0)} times as much`;
-  const limit = `from ${plantedEvidence} on that counts as planted.`;
+  const limit = `from ${needed} on that counts as planted.`;
   if (compactness <= 1) return `${size}; ${limit}`;
   return (
     `${size}, and confined to a small window it is ${compactness.toFixed(1)} times as small as masks of other labels: ` +
