@@ -163,7 +163,7 @@ const firstSeries: Series = {
   },
 };
 
-/** What judges now: one or two patches of at most 8×8 pixels on every network. */
+/** What judged next: one or two patches of at most 8×8 pixels on every network. */
 const secondSeries: Series = {
   mnist: {
     'mnist-cnn': ['square-4', 'targets-3'],
@@ -185,7 +185,29 @@ const secondSeries: Series = {
   },
 };
 
-/** Both series have learned more than the tuning part where that was short: CIFAR-10 everywhere, and the transformers. */
+/** What judges now: the same with the attacks on other networks, and source-specific ones where pairs can be scanned in minutes. */
+const thirdSeries: Series = {
+  mnist: {
+    'mnist-cnn': ['square-8', 'noise-4', 'source-specific'],
+    'resnet-small': ['targets-2', 'square-3', 'source-specific-3'],
+    'mobilenet-small': ['square-4', 'targets-3', 'source-specific-2'],
+    'vit-small': ['square-6', 'noise-6', 'source-specific'],
+  },
+  gtsrb: {
+    'gtsrb-6conv': ['square-8', 'noise-4', 'source-specific-3'],
+    'resnet-small': ['square-6', 'targets-2'],
+    'mobilenet-small': ['square-3', 'noise-4'],
+    'vit-small': ['square-6', 'noise-6'],
+  },
+  cifar10: {
+    'gtsrb-6conv': ['targets-2', 'source-specific'],
+    'resnet-small': ['square-8'],
+    'mobilenet-small': ['square-6'],
+    'vit-small': ['noise-6'],
+  },
+};
+
+/** The series have learned more than the tuning part where that was short: CIFAR-10 everywhere, and the transformers. */
 const longer: typeof training = {
   mnist: { ...training.mnist, 'vit-small': '--images 20000 --epochs 6 --schedule cosine' },
   gtsrb: { ...training.gtsrb, 'vit-small': '--epochs 10 --schedule cosine' },
@@ -201,7 +223,8 @@ const longer: typeof training = {
 export const zooModels = (): ZooModel[] => [
   ...tuningModels(),
   ...seriesModels(firstSeries, 'tuning', '-judged'),
-  ...seriesModels(secondSeries, 'judging', '-judged-2'),
+  ...seriesModels(secondSeries, 'tuning', '-judged-2'),
+  ...seriesModels(thirdSeries, 'judging', '-judged-3'),
 ];
 
 /** Networks take turns over the attacks. */

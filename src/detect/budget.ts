@@ -1,6 +1,7 @@
 /** How many inversions and gradient steps a scan makes, and how it is made to keep within a number of them. */
 
 import { NeuralCleanseError } from '../errors.ts';
+import { decidesEarly, earlyWork } from './early-decision.ts';
 import { type PairSearch, pairInversions, suspectPairs } from './pairs.ts';
 import { confinedSteps, type InversionSettings, stepsOf, withSteps } from './presets.ts';
 import { type Screening, screenedInversions, screeningOf } from './screening.ts';
@@ -22,11 +23,10 @@ export interface ScanExtent {
  */
 export function plannedInversions(settings: InversionSettings, { labels, pairs = 0 }: ScanExtent): number {
   const screening = screeningOf({ ...settings, labels });
-  const first = screening ? screenedInversions(labels, screening) : labels * settings.starts;
-  const secondLook = secondLookOf(settings);
-  const { further, unlearned } = secondLook
-    ? secondLookWork(labels, secondLook)
-    : { further: 0, unlearned: 0 };
+  const first = screening
+    ? screenedInversions(labels, screening)
+    : labels * (looksEarly(settings, labels) ? 2 : settings.starts);
+  const { further, unlearned } = laterInversions(settings, labels);
   return first + further + unlearned + (settings.pairs ? pairInversions(pairs, settings.pairs) : 0);
 }
 
@@ -45,8 +45,29 @@ export function plannedSteps(settings: InversionSettings, extent: ScanExtent): n
   const screening = screeningOf({ ...settings, labels });
   const first = screening
     ? screenedSteps(settings, screening, labels)
-    : labels * settings.starts * inversionSteps(settings);
+    : looksEarly(settings, labels)
+      ? labels * (briefSteps(settings, settings.screening) + finishSteps(settings))
+      : labels * settings.starts * inversionSteps(settings);
   return first + laterSteps(settings, extent);
+}
+
+function looksEarly(
+  settings: InversionSettings,
+  labels: number,
+): settings is InversionSettings & { readonly screening: Screening } {
+  return decidesEarly(labels, { ...settings, secondLook: secondLookOf(settings) });
+}
+
+/** Further starts and inversions after unlearning: of an early look that decides nothing, and of the second look. */
+function laterInversions(
+  settings: InversionSettings,
+  labels: number,
+): { readonly further: number; readonly unlearned: number } {
+  const secondLook = secondLookOf(settings);
+  if (!secondLook) return { further: 0, unlearned: 0 };
+  const { further, unlearned } = secondLookWork(labels, secondLook);
+  const early = looksEarly(settings, labels) ? earlyWork(labels) : 0;
+  return { further: further + early, unlearned: unlearned + early };
 }
 
 /** What of that comes after each label has been inverted or screened: the second look, and pairs. */
@@ -54,7 +75,7 @@ export function laterSteps(settings: InversionSettings, { labels, pairs = 0 }: S
   const ofPairs = settings.pairs ? pairSteps(settings, settings.pairs, pairs) : 0;
   const secondLook = secondLookOf(settings);
   if (!secondLook) return ofPairs;
-  const { further, unlearned } = secondLookWork(labels, secondLook);
+  const { further, unlearned } = laterInversions(settings, labels);
   const within = settings.miniBatches * confinedSteps(settings, secondLook);
   return (
     ofPairs +

@@ -11,7 +11,10 @@ export async function invertAll(
   { labels, starts }: { readonly labels: readonly number[]; readonly starts: number },
 ): Promise<Found> {
   const order = Array.from({ length: starts }, (_, start) => start);
-  const all = await runAll(order.flatMap((start) => labels.map((label) => ({ label, start }))));
+  return foundBy(await runAll(order.flatMap((start) => labels.map((label) => ({ label, start })))));
+}
+
+function foundBy(all: readonly OwnSummary[]): Found {
   const best = new Map<number, OwnSummary>();
   for (const inversion of all) {
     const other = best.get(inversion.label);
@@ -33,13 +36,22 @@ export interface ScreeningRequest {
   readonly finishSteps?: number;
 }
 
+/** The short run of each label. */
+export const lookBriefly = (runAll: RunAll, labels: readonly number[]): Promise<OwnSummary[]> =>
+  runAll(labels.map((label) => ({ label, start: 0, stage: 'screen' })));
+
+/** Every label from the starting point that did best in its short run to the end: the same as {@link invertAll} finds. */
+export const finishAll = async (runAll: RunAll, looks: readonly OwnSummary[]): Promise<Found> =>
+  foundBy(await runAll(looks.map(({ label, start, probe }) => ({ label, start, probe, stage: 'finish' }))));
+
 /** See screening.ts. The labels that are inverted to the end follow the starting point that did best in the short run. */
 export async function screenLabels(
   runAll: RunAll,
+  early: readonly OwnSummary[],
   { labels, seed, budget = Number.POSITIVE_INFINITY, finishSteps = 0 }: ScreeningRequest,
   screening: Screening,
 ): Promise<Found> {
-  let looks = await runAll(labels.map((label) => ({ label, start: 0, stage: 'screen' })));
+  let looks = early;
   const references = referenceLabels(labels, screening, seed);
   const finished = new Map<number, OwnSummary>();
   const finish = async (chosen: ReadonlySet<number>): Promise<void> => {
@@ -63,10 +75,10 @@ export async function screenLabels(
       wanted = [];
     }
     if (wanted.length > 0) continue;
-    const early = new Map(looks.map((look) => [look.label, look]));
-    const counted = norms.filter(({ label }) => early.has(label));
+    const known = new Map(looks.map((look) => [look.label, look]));
+    const counted = norms.filter(({ label }) => known.has(label));
     return {
-      inversions: counted.map(({ label, l1 }) => finished.get(label) ?? { ...early.get(label)!, l1 }),
+      inversions: counted.map(({ label, l1 }) => finished.get(label) ?? { ...known.get(label)!, l1 }),
       norms: counted,
     };
   }

@@ -8,7 +8,6 @@ import type { Inversion, InversionProgress, InvertRequest } from './inversion.ts
 import { Inverter } from './invert.ts';
 import type { InversionSettings } from './presets.ts';
 import { splitSamples } from './split.ts';
-import { invertUnlearned } from './unlearned.ts';
 
 /** What all inversions of a scan have in common. */
 export interface InversionShared {
@@ -38,6 +37,8 @@ export const invertTask = defineTask(
       report(shared.previews ? { ...progress, mask: trigger().mask.data } : progress),
     );
     if (request.stage !== 'unlearned') return inversion;
+    // Brings all of training along, so that the web app loads it only now.
+    const { invertUnlearned } = await import('./unlearned.ts');
     const split = splitSamples(shared.images, shared.seed);
     return invertUnlearned(
       runtime,

@@ -3,45 +3,33 @@
 import type { ImageSet } from '../data/dataset.ts';
 import { type ErrorCode, NeuralCleanseError } from '../errors.ts';
 import type { Pool } from '../runtime/task.ts';
-import { secondLookOf } from './budget.ts';
-import { invertAll, type ScreeningRequest, screenLabels } from './first-look.ts';
 import type { Inversion, InversionProgress } from './inversion.ts';
 import { type InversionShared, invertTask } from './invert-task.ts';
-import { findOutliers, type LabelNorm, type Outliers } from './outliers.ts';
+import { type LabelsRequest, lookAtLabels } from './look-at-labels.ts';
+import type { Outliers } from './outliers.ts';
 import type { PairConclusion } from './pair-verdict.ts';
 import type { PairSearch, PairsFound, Sources } from './pairs.ts';
 import type { PreflightReport } from './preflight.ts';
 import {
-  type Found,
   type InversionSummary,
-  isOwn,
   type OwnSummary,
   type RunAll,
   subjectName,
   type Work,
   workKey,
 } from './scan-work.ts';
-import { type Screening, screeningOf } from './screening.ts';
-import { lookAgain, type SecondLook, type UnlearnedMask } from './second-look.ts';
+import type { UnlearnedMask } from './second-look.ts';
 import { splitSamples } from './split.ts';
 import { type Conclusion, decideVerdict, type VerdictLevels } from './verdict.ts';
 
 export type { InversionSummary } from './scan-work.ts';
 
-export interface ScanRequest extends ScreeningRequest {
+export interface ScanRequest extends LabelsRequest {
   /** Labels to invert, in the order in which they start. */
   readonly labels: readonly number[];
-  /** How often each label is inverted. */
-  readonly starts: number;
-  /** Where to stop labels early that are not among the suspects; `null`: nowhere. */
-  readonly screening: Screening | null;
-  /** What is tried beyond on the smallest masks, where each label has one start; `null`: nothing. */
-  readonly secondLook: SecondLook | null;
   /** Which pairs of a source and a target are scanned once the labels are; `null`: none. */
   readonly pairs?: (PairSearch & Sources) | null;
   readonly preflight: PreflightReport;
-  /** Height × width. */
-  readonly pixels: number;
   readonly levels?: Partial<VerdictLevels>;
   /** Inversions of an interrupted run, which are not repeated. */
   readonly finished?: readonly InversionSummary[];
@@ -124,7 +112,7 @@ export async function scanLabels(
     await events.onInversion?.(inversion);
     return summaryOf(inversion);
   };
-  const attempt = async (work: Work): Promise<InversionSummary | undefined> => {
+  const tryOnce = async (work: Work): Promise<InversionSummary | undefined> => {
     try {
       return await run(work);
     } catch (error) {
@@ -135,26 +123,23 @@ export async function scanLabels(
       return undefined;
     }
   };
-  const all: InversionSummary[] = [];
+  /** In the order in which they were asked for. What is asked for once more, as after an early look, is not made again. */
+  const attempts = new Map<string, Promise<InversionSummary | undefined>>();
+  const attempt = (work: Work): Promise<InversionSummary | undefined> => {
+    const key = workKey(work);
+    const made = attempts.get(key) ?? tryOnce(work);
+    attempts.set(key, made);
+    return made;
+  };
   /** Settles when all have, so that no inversion finishes unseen. */
   const runAll: RunAll<InversionSummary> = async (work) => {
     const found = await Promise.all(work.map(attempt));
     stop.signal.throwIfAborted();
-    const inversions = found.filter((inversion) => inversion !== undefined);
-    all.push(...inversions);
-    return inversions;
+    return found.filter((inversion) => inversion !== undefined);
   };
 
-  const runOwn: RunAll = async (work) => (await runAll(work)).filter(isOwn);
-
-  const screening = screeningOf({ ...request, labels: request.labels.length });
-  const secondLook = secondLookOf(request);
-  const first = await (screening ? screenLabels(runOwn, request, screening) : invertAll(runOwn, request));
-  const { inversions, norms, unlearned, compactness } = secondLook
-    ? await lookAgain(runAll, first, secondLook, request)
-    : { ...first, unlearned: [], compactness: new Map<number, number>() };
-  if (all.length === 0 && failed[0]) throw failed[0].error;
-  const outliers = outliersOf(norms, first);
+  const { inversions, unlearned, compactness, outliers } = await lookAtLabels(runAll, request);
+  if (inversions.length === 0 && failed[0]) throw failed[0].error;
   const { chosen, problems } = request.preflight;
   const found = new Set(inversions.map(({ label }) => label));
   const ofLabels = decideVerdict(
@@ -181,25 +166,17 @@ export async function scanLabels(
   // Loaded by scans of pairs only: the web app, which has none, stays small.
   const ofPairs = request.pairs && (await import('./pair-scan.ts'));
   const pairs = ofPairs && (await ofPairs.scanAndJudgePairs(runAll, request, request.pairs!, ofLabels));
+  const all = await Promise.all(attempts.values());
   return {
     inversions,
     unlearned,
     compactness,
-    all,
+    all: all.filter((inversion) => inversion !== undefined),
     failed: failed.toSorted((a, b) => a.label - b.label || a.start - b.start),
     outliers,
     ...(pairs && { pairs }),
     conclusion: pairs ? ofPairs!.withPairs(ofLabels, pairs) : ofLabels,
   };
-}
-
-/** Norms after a second look move the scale a little; an estimate that this would flag has not been seen, so it flags nobody. */
-function outliersOf(norms: readonly LabelNorm[], first: Found): Outliers {
-  const outliers = findOutliers(norms);
-  const estimated = new Set(
-    first.inversions.filter(({ status }) => status === 'screened').map(({ label }) => label),
-  );
-  return outliers.flagged.some((label) => estimated.has(label)) ? findOutliers(first.norms) : outliers;
 }
 
 /**
