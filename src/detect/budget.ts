@@ -105,7 +105,7 @@ function pairSteps(settings: InversionSettings, { most, starts }: PairSearch, pa
   return (
     pairs * brief +
     Math.min(most, pairs) * finishSteps(settings) +
-    Math.min(suspectPairs(pairs), pairs) * closely
+    Math.min(suspectPairs(pairs), pairs) * (closely + unlearningSteps(settings, secondLook))
   );
 }
 

@@ -34,7 +34,7 @@ export interface Inversion {
   /** Of an `unlearned` inversion: ASR that the trigger which was to be unlearned has when it is made more
    * opaque, on the held-out images. */
   readonly residualAsr?: number;
-  /** Of an `unlearned` inversion of a pair: what the trigger that was to be unlearned does to each class. */
+  /** Of a pair, at its end: what its trigger does to each class; of an `unlearned` inversion, what the one that was to be unlearned does. */
   readonly reach?: Reach;
   /** Of a `confined` inversion: what it has found within a window. */
   readonly confined?: ConfinedMask;

@@ -24,6 +24,7 @@ import { openInversion, parameterDims, updatedName } from './inversion-graph.ts'
 import { LabelRun, stateNames } from './label-run.ts';
 import { Predictor, predictorBatch } from './predictor.ts';
 import { confinedSteps, type InversionSettings, withSteps } from './presets.ts';
+import { ReachMeter } from './reach.ts';
 import type { SampleSplit } from './split.ts';
 
 /** After a mask that failed, the next to be tried is larger by this factor at least. */
@@ -48,6 +49,9 @@ function settingsOf(settings: InversionSettings, stage: Stage): InversionSetting
 /** What one run of steps ends with. */
 type Found = Pick<Inversion, 'status' | 'trigger' | 'l1' | 'asr'>;
 
+/** That the trigger of a pair is tried on, to see which pairs deserve a closer look. */
+const imagesOfClass = 20;
+
 /** Progress is reported every so many updates. */
 const reportEvery = 10;
 
@@ -59,6 +63,7 @@ export class Inverter {
   private readonly settings: InversionSettings;
   private readonly images: ImageSet;
   private readonly split: SampleSplit;
+  private meter: ReachMeter | undefined;
 
   private constructor(
     session: Session,
@@ -145,6 +150,10 @@ export class Inverter {
     } else {
       outcome = await finish(run);
     }
+    const reach =
+      source !== undefined && stage === 'finish'
+        ? await this.reaches().reachOf({ ...outcome, label, source })
+        : undefined;
     const within = confines(request) ? this.startWithin(outcome.trigger, request, images) : undefined;
     let confined: ConfinedMask | undefined;
     if (within) {
@@ -157,6 +166,7 @@ export class Inverter {
       ...pair,
       start,
       ...outcome,
+      ...(reach && { reach }),
       ...(confined && { confined }),
       probe: probes[runs.indexOf(run)]!,
       steps: run.course.step,
@@ -169,6 +179,12 @@ export class Inverter {
       seconds: (performance.now() - began) / 1000,
       runtimeMs,
     };
+  }
+
+  private reaches(): ReachMeter {
+    const { predictor, images, split, classifier } = this;
+    this.meter ??= new ReachMeter(predictor, images, split, classifier.classes, imagesOfClass);
+    return this.meter;
   }
 
   /** Goes on from a trigger, in the window where most of its mask lies. Masks of super-pixels are not confined. */

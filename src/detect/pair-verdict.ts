@@ -25,10 +25,12 @@ export interface PairConclusion {
 
 /**
  * Evidence from which a pair is suspicious: its contrast for each share of the class that its trigger reaches most, of those that are no
- * sources. Chosen on eight models of the tuning part of the zoo (docs/detection.md), where the best planted pair of a model has 5,000 to 24,000
- * and no natural one more than 1,500. A pair is never more than suspicious.
+ * sources. Chosen on models of the tuning part of the zoo (docs/detection.md): on MNIST the best planted pair of a model has 5,000 to 24,000
+ * and no natural one more than 1,500. But of 43 signs some are so alike that a mask turns one into the other, and no third one, by nature. So where a
+ * trigger has no other source, the more pairs were scanned, the more is asked for: 4,500 of 90, 90,300 of 1,806. A pair is never more than
+ * suspicious.
  */
-const leastEvidence = 2700;
+const leastEvidence = { shared: 2700, alonePerPair: 50 } as const;
 
 /** Less is not told from chance: one image of fifty. */
 const leastSpill = 0.02;
@@ -53,8 +55,10 @@ export function judgePairs(found: PairsFound, pixels: number): PairConclusion {
         const contrast = usual * opinionOf({ before: l1, after, residualAsr, median, pixels }).contrast;
         const spill = spillOf(reach);
         const evidence = contrast / Math.max(leastSpill, spill);
-        if (evidence < leastEvidence || residualAsr > defaultOpinionLevels.maxResidualAsr) return [];
         const others = sourcesReached(reach).filter((shown) => shown !== source);
+        const least =
+          others.length > 0 ? leastEvidence.shared : leastEvidence.alonePerPair * found.pairs.length;
+        if (evidence < least || residualAsr > defaultOpinionLevels.maxResidualAsr) return [];
         const measured =
           `Images of class ${source} become label ${label} by a mask of ${l1.toFixed(1)} pixels (median of pairs ` +
           `${median!.toFixed(1)}), on ${percent(asr)} of held-out ones. Once its trigger is unlearned, the pair needs one ` +

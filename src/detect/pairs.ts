@@ -7,8 +7,9 @@
  * are asked for. The others are not dropped: they stay in the result as what they are, looked at briefly.
  *
  * Norms of pairs differ by nature far more than those of labels (a 1 becomes a 4 by one stroke, a 4 hardly a 1), so that no outlier test
- * applies. The pairs with the smallest masks are tried from further starts, and the verdict rests on what is left of each
- * once its trigger is unlearned: see unlearned.ts and pair-verdict.ts.
+ * applies. The pairs with the smallest masks are tried from further starts, and the verdict rests on what is left of each once its
+ * trigger is unlearned, and on what that does to other classes: see unlearned.ts, reach.ts and pair-verdict.ts. Pairs whose
+ * first trigger works on another class just as well are judged by that, however small the masks of others.
  */
 
 import type { Reach } from './reach.ts';
@@ -66,9 +67,12 @@ export type Sources = Pick<PairsFound, 'withoutImages'> & { readonly sources: re
 /** Half of √P, and at least three: of 90 pairs five, of 1,806 pairs 21. */
 export const suspectPairs = (pairs: number): number => Math.max(3, Math.round(Math.sqrt(pairs) / 2));
 
-/** The most inversions that a search of so many pairs makes: short ones, to the end, from further starts, after unlearning. */
+/**
+ * The most inversions that a search of so many pairs makes: short ones, to the end, from further starts, and after unlearning those with
+ * the smallest masks and as many others whose trigger has several sources.
+ */
 export const pairInversions = (pairs: number, { most, starts }: PairSearch): number =>
-  pairs + Math.min(most, pairs) + Math.min(suspectPairs(pairs), pairs) * (starts + 1);
+  pairs + Math.min(most, pairs) + Math.min(suspectPairs(pairs), pairs) * (starts + 2);
 
 /** Pairs of different classes. */
 export const pairsOf = (sources: readonly number[], targets: readonly number[]): Pair[] =>

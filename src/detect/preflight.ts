@@ -11,6 +11,8 @@ import { Predictor } from './predictor.ts';
 /** How well one preprocessing suits the model. */
 export interface PreflightCandidate {
   readonly preprocess: Preprocess;
+  /** Samples that were classified: fewer than all where others had fitted far better by then. */
+  readonly samples: number;
   /** Share of the labelled samples classified correctly; `null` for samples without labels. */
   readonly accuracy: number | null;
   /** Mean −log probability of the true class; `null` for samples without labels. */
@@ -26,7 +28,7 @@ export interface PreflightReport {
   readonly chosen: PreflightCandidate;
   /** All that were tried: the chosen one, then by accuracy. */
   readonly candidates: readonly PreflightCandidate[];
-  /** Samples that were classified. */
+  /** Samples that were classified with what was chosen. */
   readonly samples: number;
   /** What makes a scan pointless; empty if nothing does. Sentences. */
   readonly problems: readonly string[];
@@ -43,13 +45,19 @@ export interface PreflightOptions {
   readonly session?: SessionOptions;
 }
 
+/** So many samples tell which candidates are wrong altogether… */
+const fewSamples = 128;
+/** … that is, whose score is less than this share of the best. */
+const wrongBelow = 0.5;
+
 /** Two candidates whose scores lie this close cannot be told apart. */
 const closeBy = 0.03;
 
 /**
  * Classifies clean samples under each candidate and ranks by accuracy, and those that are about equal by the cross
  * entropy, which the model was trained to keep small; without labels, by how decided the model is:
- * confidence times the share of the classes it uses, since wrong preprocessing drives a model to a few classes.
+ * confidence times the share of the classes it uses, since wrong preprocessing drives a model to a few classes. Of what is wrong altogether
+ * by the first samples, no more are classified.
  *
  * @throws NeuralCleanseError DATA_SHAPE_MISMATCH if the images do not fit the model, DATA_LABEL_RANGE, LOGITS_NAN
  */
@@ -64,17 +72,29 @@ export async function runPreflight(
   const tried = options.preprocess
     ? [options.preprocess]
     : preprocessCandidates(rawPixels(images), images.channels);
-  const candidates: PreflightCandidate[] = [];
-  for (const preprocess of tried) {
+  const score = (c: PreflightCandidate): number =>
+    c.accuracy ?? (c.confidence * c.predictedClasses) / Math.min(classifier.classes, c.samples);
+  const assess = async (preprocess: Preprocess, some: readonly number[]): Promise<PreflightCandidate> => {
     const predictor = await Predictor.open(runtime, classifier, preprocess, options.session);
     try {
-      candidates.push(await assess(predictor, preprocess, images, indices));
+      return await assessWith(predictor, preprocess, images, some);
     } finally {
       await predictor.release();
     }
+  };
+  const first = tried.length > 1 ? indices.slice(0, fewSamples) : indices;
+  let candidates: PreflightCandidate[] = [];
+  for (const preprocess of tried) candidates.push(await assess(preprocess, first));
+  if (first.length < indices.length) {
+    const best = Math.max(...candidates.map(score));
+    const all: PreflightCandidate[] = [];
+    for (const candidate of candidates) {
+      all.push(
+        score(candidate) < wrongBelow * best ? candidate : await assess(candidate.preprocess, indices),
+      );
+    }
+    candidates = all;
   }
-  const score = (c: PreflightCandidate): number =>
-    c.accuracy ?? (c.confidence * c.predictedClasses) / Math.min(classifier.classes, indices.length);
   candidates.sort((a, b) => score(b) - score(a));
   const close = candidates.filter((c) => score(candidates[0]!) - score(c) < closeBy);
   // Networks hardly mind a change of scale, but a wrong one makes them too sure or too unsure of themselves.
@@ -104,7 +124,7 @@ export async function runPreflight(
 const show = (c: PreflightCandidate): string =>
   c.accuracy === null ? `confidence ${c.confidence.toFixed(3)}` : `accuracy ${c.accuracy.toFixed(3)}`;
 
-async function assess(
+async function assessWith(
   predictor: Predictor,
   preprocess: Preprocess,
   images: ImageSet,
@@ -114,6 +134,7 @@ async function assess(
   const { labels } = images;
   return {
     preprocess,
+    samples: indices.length,
     accuracy: labels
       ? indices.filter((image, i) => labels[image] === label[i]).length / indices.length
       : null,

@@ -17,35 +17,51 @@ import type { SampleSplit } from './split.ts';
  */
 export type Reach = readonly (number | null)[];
 
-/** Of each class at most: a share of them has a standard error of 5 points or less. */
-const mostImages = 100;
+/** The trigger of a pair, and what it does to held-out images of its source. */
+export interface PairTrigger {
+  readonly trigger: Trigger;
+  /** The target. */
+  readonly label: number;
+  readonly source: number;
+  readonly asr: number;
+}
 
-/**
- * @param of the trigger, its target, the class whose images it was sought on, and what it does to held-out ones of these
- * @throws NeuralCleanseError LOGITS_NAN
- */
-export async function reachOf(
-  predictor: Predictor,
-  images: ImageSet,
-  split: SampleSplit,
-  of: { readonly trigger: Trigger; readonly label: number; readonly source: number; readonly asr: number },
-  classes: number,
-): Promise<Reach> {
-  const reach: (number | null)[] = [];
-  for (let shown = 0; shown < classes; shown++) {
-    if (shown === of.source) {
-      reach.push(of.asr);
-      continue;
-    }
-    // The trigger has seen no image of other classes, so those to learn from are as good as held-out ones.
-    const own = split.showing([...split.heldOut, ...split.train], shown).slice(0, mostImages);
-    const answers = shown === of.label ? [] : (await predictor.predict(images, own)).label;
-    const others = own.filter((_, i) => answers[i] !== undefined && answers[i] !== of.label);
-    reach.push(
-      others.length === 0 ? null : await predictor.attackSuccessRate(images, others, of.trigger, of.label),
-    );
+/** Tries triggers on some images of each class. */
+export class ReachMeter {
+  private readonly predictor: Predictor;
+  private readonly images: ImageSet;
+  /** Of each class, the images to try and what the model answers to them. */
+  private readonly shown: Promise<
+    readonly { readonly indices: readonly number[]; readonly answers: Int32Array }[]
+  >;
+
+  /** @param most images of a class: of a hundred, a share has a standard error of 5 points or less */
+  constructor(predictor: Predictor, images: ImageSet, split: SampleSplit, classes: number, most: number) {
+    this.predictor = predictor;
+    this.images = images;
+    // Triggers of pairs have seen no image of other classes, so those to learn from are as good as held-out ones.
+    const all = [...split.heldOut, ...split.train];
+    const chosen = Array.from({ length: classes }, (_, shown) => split.showing(all, shown).slice(0, most));
+    this.shown = (async () => {
+      const answered = [];
+      for (const indices of chosen) {
+        answered.push({ indices, answers: (await predictor.predict(images, indices)).label });
+      }
+      return answered;
+    })();
   }
-  return reach;
+
+  /** @throws NeuralCleanseError LOGITS_NAN */
+  async reachOf({ trigger, label, source, asr }: PairTrigger): Promise<Reach> {
+    const reach: (number | null)[] = [];
+    for (const [shown, { indices, answers }] of (await this.shown).entries()) {
+      const others = indices.filter((_, i) => answers[i] !== label);
+      if (shown === source) reach.push(asr);
+      else if (shown === label || others.length === 0) reach.push(null);
+      else reach.push(await this.predictor.attackSuccessRate(this.images, others, trigger, label));
+    }
+    return reach;
+  }
 }
 
 /** A class is a source, too, if its images follow almost as those of the source do. */

@@ -26,12 +26,15 @@ import type { Inversion } from './inversion.ts';
 import { Inverter } from './invert.ts';
 import { Predictor } from './predictor.ts';
 import type { InversionSettings } from './presets.ts';
-import { type Reach, reachOf } from './reach.ts';
+import { type Reach, ReachMeter } from './reach.ts';
 import type { UnlearningSettings } from './second-look.ts';
 import type { SampleSplit } from './split.ts';
 
 /** The trigger must fail even when it is made more opaque by this factor: else it was not unlearned, but only just evaded. */
 const surplus = 1.5;
+
+/** That the trigger of a pair is tried on. */
+const imagesOfClass = 100;
 
 export interface UnlearnedRequest {
   readonly classifier: Classifier;
@@ -104,8 +107,10 @@ async function withoutTrigger(
   let reach: Reach | undefined;
   try {
     answers = (await predictor.predict(images, indices)).label;
-    if (source !== undefined)
-      reach = await reachOf(predictor, images, split, { ...found, source }, classifier.classes);
+    if (source !== undefined) {
+      const meter = new ReachMeter(predictor, images, split, classifier.classes, imagesOfClass);
+      reach = await meter.reachOf({ ...found, source });
+    }
   } finally {
     await predictor.release();
   }

@@ -217,6 +217,7 @@ const candidateResult = (candidate: PreflightCandidate): ScanResult['preflight']
   crossEntropy: finite(candidate.crossEntropy),
   confidence: candidate.confidence,
   predictedClasses: candidate.predictedClasses,
+  samples: candidate.samples,
 });
 
 /** JSON has no other numbers. */

@@ -63,6 +63,7 @@ const preflight = z.strictObject({
         crossEntropy: z.number().nullable().describe('Mean −log probability of the true class.'),
         confidence: share.describe('Mean probability of the predicted class.'),
         predictedClasses: count,
+        samples: count.describe('Fewer than all where another fitted far better by then.'),
       }),
     )
     .describe('Ways to prepare images that were tried; the first was used.'),

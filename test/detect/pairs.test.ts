@@ -74,10 +74,36 @@ describe('the search over pairs', () => {
     expect(of(undefined)).toHaveLength(2 * 3);
     expect(of('unlearned')).toHaveLength(3);
     expect(of('unlearned')[0]).toEqual({ source: 1, label: 3, start: 2, stage: 'unlearned' });
-    expect(asked).toHaveLength(pairInversions(20, { most: 9, starts: 2 }));
+    // No trigger has other sources.
+    expect(asked).toHaveLength(pairInversions(20, { most: 9, starts: 2 }) - 3);
     expect(found.pairs).toHaveLength(20);
     expect(found.pairs.filter(({ status }) => status === 'reversed')).toHaveLength(9);
     expect(found.pairs.find(planted)).toMatchObject({ l1: 6, status: 'reversed' });
+  });
+
+  it('judges a pair by its first trigger where that works on another class as on its source', async () => {
+    const asked: Work[] = [];
+    const run = pool(
+      () => 100,
+      (work) => (planted(work) ? 30 : 10 + work.label),
+      asked,
+    );
+    const found = await scanPairs(
+      async (work) =>
+        (await run(work)).map((inversion) => {
+          const isShared = planted(inversion) && inversion.status === 'reversed';
+          return isShared ? { ...inversion, reach: [0, 1, 0.95, null, 0.1] } : inversion;
+        }),
+      pairsOf(five, five),
+      { most: 20, starts: 2 },
+    );
+    // It is none of the three smallest, and is not tried again.
+    expect(asked.filter((work) => planted(work)).map(({ stage }) => stage)).toEqual([
+      'screen',
+      'finish',
+      'unlearned',
+    ]);
+    expect(found.unlearned).toHaveLength(4);
   });
 
   it('estimates the usual size of all pairs from those that got to their end', async () => {
@@ -147,41 +173,54 @@ describe('what a search over pairs costs', () => {
 });
 
 describe('the verdict on pairs', () => {
+  /** One pair of twenty; of the others nothing is known but that they were scanned. */
   const found = (l1: number, after: number, reach: Reach, residualAsr = 0): PairsFound => ({
-    pairs: [{ source: 1, label: 3, start: 0, ...figures, status: 'reversed', l1 }],
+    pairs: pairsOf(five, five).map((pair) => ({
+      ...pair,
+      start: 0,
+      ...figures,
+      ...(planted(pair) ? { status: 'reversed', l1 } : { status: 'screened', l1: 80 }),
+    })),
     unlearned: [{ source: 1, label: 3, l1: after, asr: 1, residualAsr, usual: 0.5, reach }],
     median: 80,
     withoutImages: [7],
     flaggedTargets: [],
   });
-  /** No other class follows by more than this. */
+  /** The source of the pair alone; class 2 follows in part. */
   const alone = (spill: number): Reach => [0, 1, spill, null, 0];
+  /** Class 4 is a source as well. */
+  const shared = (spill: number): Reach => [0, 1, spill, null, 0.9];
   const levelOf = (pairs: PairsFound): string | undefined => judgePairs(pairs, 1000).findings[0]?.level;
 
   it('asks how much a mask grows for its size, source and target, and how little it does to other classes', () => {
-    // 0.5 · 40 · 1000 / 8² = 312; of class 2, 11 % follow.
-    expect(levelOf(found(8, 40, alone(0.11)))).toBe('suspicious');
-    expect(levelOf(found(8, 40, alone(0.12)))).toBeUndefined();
-    expect(levelOf(found(9, 40, alone(0.11)))).toBeUndefined();
-    // A class that follows as the source does is another source.
-    expect(levelOf(found(8, 40, [0, 1, 0.9, null, 0.05]))).toBe('suspicious');
+    // 0.5 · 40 · 1000 / 8² = 312; by a share of .11 that is 2841.
+    expect(levelOf(found(8, 40, shared(0.11)))).toBe('suspicious');
+    expect(levelOf(found(8, 40, shared(0.12)))).toBeUndefined();
+    expect(levelOf(found(9, 40, shared(0.11)))).toBeUndefined();
+    // Below a fiftieth nothing is told from chance.
+    expect(levelOf(found(20, 40, shared(0)))).toBeUndefined();
+    expect(levelOf(found(19, 40, shared(0)))).toBe('suspicious');
     // What turns most classes is no trigger of some sources.
     expect(levelOf(found(8, 40, [0.9, 1, 0.9, null, 0]))).toBeUndefined();
-    // Below a fiftieth nothing is told from chance.
-    expect(levelOf(found(20, 40, alone(0)))).toBeUndefined();
-    expect(levelOf(found(19, 40, alone(0)))).toBe('suspicious');
     // Growth counts up to the median only.
-    expect(levelOf(found(30, 1000, alone(0)))).toBeUndefined();
+    expect(levelOf(found(30, 1000, shared(0)))).toBeUndefined();
     // What was not unlearned says nothing.
-    expect(levelOf(found(7, 40, alone(0), 0.5))).toBeUndefined();
-    const { reasons } = judgePairs(found(9, 40, alone(0.5)), 1000);
-    expect(reasons[0]).toMatch(/^Of 1 pairs? of a source and a target, none/);
+    expect(levelOf(found(7, 40, shared(0), 0.5))).toBeUndefined();
+    const { reasons } = judgePairs(found(9, 40, shared(0.5)), 1000);
+    expect(reasons[0]).toMatch(/^Of 20 pairs of a source and a target, none/);
     expect(reasons).toContain('Too few images to scan as a source: class 7.');
   });
 
+  it('asks for more of a trigger with one source, the more pairs there are', () => {
+    const few = found(8, 40, alone(0.3));
+    expect(levelOf(few)).toBe('suspicious');
+    const many = { ...few, pairs: [...few.pairs, ...few.pairs.filter((pair) => !planted(pair))] };
+    expect(levelOf(many)).toBeUndefined();
+  });
+
   it('names the sources that a trigger has, and what it does to the rest', () => {
-    const said = judgePairs(found(8, 40, [0.02, 1, 0.9, null, 0.05]), 1000).findings[0]!.reasons.join(' ');
-    expect(said).toContain('turns class 2 as well, and no other class by more than 5.0 %');
+    const said = judgePairs(found(8, 40, shared(0.05)), 1000).findings[0]!.reasons.join(' ');
+    expect(said).toContain('turns class 4 as well, and no other class by more than 5.0 %');
     expect(judgePairs(found(8, 40, alone(0)), 1000).findings[0]!.reasons[1]).toContain(
       'The trigger turns no other class by more than 0.0 %',
     );
@@ -195,7 +234,7 @@ describe('the verdict on pairs', () => {
     });
     const [some, none] = [
       judgePairs(found(8, 40, alone(0)), 1000),
-      judgePairs(found(20, 40, alone(0)), 1000),
+      judgePairs(found(20, 40, alone(0.8)), 1000),
     ];
     expect(withPairs(of('no-patch-backdoor-found'), some).verdict).toBe('suspicious');
     expect(withPairs(of('backdoored'), some).verdict).toBe('backdoored');
@@ -215,6 +254,7 @@ describe('a model whose backdoor works on one class only', () => {
     crossEntropy: 0.1,
     confidence: 1,
     predictedClasses: classes,
+    samples: 160,
   };
   const all = Array.from({ length: classes }, (_, label) => label);
   const request: ScanRequest = {

@@ -60,6 +60,28 @@ describe('runPreflight', () => {
     expect(tf.accuracy).toBeLessThan(report.chosen.accuracy!);
   });
 
+  it('tries all images only with what the first have not ruled out', async () => {
+    const weights = new Float32Array(64 * 3);
+    // Each class is one bright pixel; a pixel that is always dark tells class 0 as soon as dark is not 0.
+    for (const label of [0, 1, 2]) weights[label * 3 + label] = 1;
+    weights[63 * 3] = -1000;
+    const labels = Int32Array.from({ length: 180 }, (_, i) => i % 3);
+    const pixels = new Uint8Array(180 * 64);
+    for (const [i, label] of labels.entries()) pixels[i * 64 + label] = 255;
+    const set: ImageSet = { ...noise(labels), images: pixels, count: 180 };
+    const { candidates, samples: used } = await runPreflight(
+      nodeRuntime,
+      await denseClassifier(weights),
+      set,
+      { session },
+    );
+    const of = (name: string) => candidates.find(({ preprocess }) => preprocess.name === name)!;
+    expect(used).toBe(180);
+    expect(of('unit')).toMatchObject({ accuracy: 1, samples: 180 });
+    expect(of('tf').samples).toBe(128);
+    expect(of('tf').accuracy).toBeCloseTo(1 / 3, 1);
+  });
+
   it('chooses by cross entropy among candidates that fit about equally well, and warns', async () => {
     // Digits survive a mere change of scale.
     const { chosen, candidates, warnings } = await runPreflight(nodeRuntime, classifier, images, { session });

@@ -20,6 +20,7 @@ const chosen = {
   crossEntropy: 0.1,
   confidence: 1,
   predictedClasses: classes,
+  samples: 160,
 };
 const preflight: PreflightReport = { chosen, candidates: [chosen], samples: 160, problems: [], warnings: [] };
 const settings = presets.fast;

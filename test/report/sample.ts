@@ -120,6 +120,7 @@ function preflightOf(accuracy: number | null): PreflightReport {
     crossEntropy: 0.1,
     confidence: 0.98,
     predictedClasses: 43,
+    samples: 512,
   };
   return { chosen, candidates: [chosen], samples: 20, problems: [], warnings: [] };
 }

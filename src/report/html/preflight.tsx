@@ -38,6 +38,7 @@ export function PreflightTable({ preflight }: { readonly preflight: Preflight })
           },
           { title: 'Confidence', cell: ({ confidence }) => percent(confidence), numeric: true },
           { title: 'Classes seen', cell: ({ predictedClasses }) => whole(predictedClasses), numeric: true },
+          { title: 'Images', cell: (candidate) => whole(candidate.samples), numeric: true },
         ]}
         rows={candidates}
       />
