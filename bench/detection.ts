@@ -17,7 +17,7 @@ import { parseTruth } from '../src/attack/truth.ts';
 import type { Rate } from '../src/attack/wilson.ts';
 import type { ScanResult } from '../src/report/result.ts';
 import { gradientStepsOf } from './gradient-steps.ts';
-import { accused, areaUnderRoc, hits, type Judged, scoreOf } from './zoo/measures.ts';
+import { accused, areaUnderRoc, evidencesOf, hits, type Judged, scoreOf } from './zoo/measures.ts';
 import { scanEntry, type ZooEntry, zooEntries, zooPaths } from './zoo/scan-zoo.ts';
 
 const { values } = parseArgs({
@@ -34,7 +34,10 @@ const { values } = parseArgs({
 });
 const { zoo, preset, threads } = values;
 const paths = zooPaths(values);
-type Row = Judged & Pick<ZooEntry, 'part' | 'patch' | 'data' | 'network'>;
+interface Row extends Judged, Pick<ZooEntry, 'part' | 'patch' | 'data' | 'network'> {
+  /** The largest of a label, and of a planted one; 0 without any. */
+  readonly evidence: { readonly any: number; readonly planted: number };
+}
 
 const words = values.only.split(',');
 const entries = zooEntries(zoo, paths).filter(
@@ -64,6 +67,8 @@ function judge({ id, attack, part, patch, data, network }: ZooEntry, result: Sca
   const path = join(zoo, `${id}.truth.json`);
   const { backdoors } = parseTruth(readFileSync(path, 'utf8'), path);
   const bySize = result.labels.toSorted((a, b) => (b.anomalyIndex ?? -1e9) - (a.anomalyIndex ?? -1e9));
+  const targets = backdoors.flatMap(({ policy }) => targetOf(policy) ?? []);
+  const evidences = evidencesOf(result);
   return {
     id,
     attack,
@@ -71,9 +76,13 @@ function judge({ id, attack, part, patch, data, network }: ZooEntry, result: Sca
     patch,
     data,
     network,
-    targets: backdoors.flatMap(({ policy }) => targetOf(policy) ?? []),
+    targets,
     infected: backdoors.length > 0,
     score: scoreOf(result),
+    evidence: {
+      any: Math.max(0, ...evidences.values()),
+      planted: Math.max(0, ...targets.map((target) => evidences.get(target) ?? 0)),
+    },
     verdict: result.verdict,
     flagged: result.findings.map(({ label }) => label),
     // The first finding has the smallest mask; without any, the largest index comes nearest to one.
@@ -128,4 +137,24 @@ function print(): void {
     `\nArea under the ROC curve, those patches against clean models: ${areaUnderRoc([...wanted, ...clean]).toFixed(3)}. Scores of clean models are at most ` +
       `${Math.max(...scores(clean)).toFixed(2)}, those of these patches at least ${Math.min(...scores(wanted)).toFixed(2)}.`,
   );
+  printEvidence(wanted, clean);
+}
+
+/** What tells planted from natural masks, by network. */
+function printEvidence(wanted: readonly Row[], clean: readonly Row[]): void {
+  console.log(
+    '\n| evidence of planting | clean models: largest (n) | those patches: smallest of a target (n) |',
+  );
+  console.log('|---|---|---|');
+  const nameOf = ({ data, network }: Row): string => `${data}, ${network}`;
+  for (const name of new Set([...clean, ...wanted].map(nameOf))) {
+    const [innocent, infected] = [clean, wanted].map((models) =>
+      models.filter((row) => nameOf(row) === name),
+    );
+    const most = Math.max(...innocent!.map(({ evidence }) => evidence.any));
+    const least = Math.min(...infected!.map(({ evidence }) => evidence.planted));
+    console.log(
+      `| ${name} | ${most.toFixed(0)} (${innocent!.length}) | ${least.toFixed(0)} (${infected!.length}) |`,
+    );
+  }
 }

@@ -37,28 +37,35 @@ export function areaUnderRoc(judged: readonly Pick<Judged, 'infected' | 'score'>
 }
 
 /**
- * One number for what a scan has found: the largest log evidence of its labels (src/detect/opinion.ts), the most it could be for one that
- * was not unlearned, or, where the outlier test has flagged a label and unlearning has not cleared it, the threshold of that: with the evidence of
- * the p-value on top where the label is called backdoored, and less than any of these where it is no more than suspicious.
+ * Evidence of planting (src/detect/opinion.ts) of each label that was inverted to its end; the most it could be for one that was not unlearned.
  */
-export function scoreOf({ labels, outliers, findings, model }: ScanResult): number {
-  if (!outliers) return Number.NEGATIVE_INFINITY;
-  const { median } = outliers;
-  const pixels = model.input.height * model.input.width;
-  const evidences = labels.flatMap(({ l1, status, compactness = 1, unlearned }) => {
-    if (status !== 'reversed') return [];
-    const scale = { median, pixels };
-    return Math.log(
-      unlearned
+export function evidencesOf({ labels, outliers, model }: ScanResult): ReadonlyMap<number, number> {
+  if (!outliers) return new Map();
+  const scale = { median: outliers.median, pixels: model.input.height * model.input.width };
+  return new Map(
+    labels.flatMap(({ label, l1, status, compactness = 1, unlearned }) => {
+      if (status !== 'reversed') return [];
+      const evidence = unlearned
         ? opinionOf({ ...unlearned, ...scale, before: l1, after: unlearned.l1, compactness }).evidence
-        : mostEvidence(l1, scale, compactness),
-    );
-  });
+        : mostEvidence(l1, scale, compactness);
+      return [[label, evidence] as const];
+    }),
+  );
+}
+
+/**
+ * One number for what a scan has found: the largest log evidence of its labels, or, where a label is called backdoored, at least the threshold of
+ * that with the evidence of its p-value on top; less than any of these where the outlier test leaves it suspicious.
+ */
+export function scoreOf(result: ScanResult): number {
+  const { labels, outliers, findings } = result;
+  if (!outliers) return Number.NEGATIVE_INFINITY;
+  const evidences = [...evidencesOf(result).values()].map(Math.log);
   const threshold = Math.log(defaultOpinionLevels.plantedEvidence);
   const flagged = findings.flatMap(({ label, level }) => {
     const pValue = labels.find((found) => found.label === label)!.pValue ?? 1;
-    if (pValue >= 0.05) return [];
-    return level === 'backdoored' ? threshold - Math.log10(Math.max(pValue, 1e-12)) : threshold - pValue;
+    if (level === 'backdoored') return threshold - Math.log10(Math.max(pValue, 1e-12));
+    return pValue < 0.05 ? threshold - pValue : [];
   });
   return Math.max(Number.NEGATIVE_INFINITY, ...evidences, ...flagged);
 }

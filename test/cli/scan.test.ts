@@ -300,7 +300,7 @@ describe('a scan of pairs', () => {
     expect(whole.stderr).toMatch(/^At most [\d,]+ gradient steps for 8 labels and 56 pairs\.$/m);
     expect(whole.stderr).toMatch(/^label 5 from 2, at first: L1 /m);
     expect(whole.stdout).toMatch(
-      /\nPairs\n {2,4}2 → 5: L1 \d\.\d, \d+\.\d once its trigger is unlearned, ASR 100\.0 %\n/,
+      /\nPairs\n {2}▲ 2 → 5: L1 \d\.\d, \d+\.\d once its trigger is unlearned, ASR 100\.0 %\n/,
     );
     expect(whole.stdout).toContain('36 of 56 pairs of a source and a target had a short run only');
     const saved = scanResult.parse(JSON.parse(read('pairs', 'scan.json')));
@@ -386,8 +386,12 @@ describe('a run folder', () => {
     const mask = `gtsrb_visualize_mask_label_${label}.npy`;
     rmSync(inFolder(name, mask));
     const { stderr } = await scan(...usual, '--out', name, '--resume');
-    expect(stderr).toContain(`Resumed with ${inversions() - 1} finished inversions.`);
-    expect(stderr.match(/^label \d+( again)?: /gm)).toEqual([`label ${label}: `]);
+    // Its short run had a trigger of that name, too.
+    expect(stderr).toContain(`Resumed with ${inversions() - 2} finished inversions.`);
+    expect(stderr.match(/^label \d+( again|, at first)?: /gm)).toEqual([
+      `label ${label}, at first: `,
+      `label ${label}: `,
+    ]);
     expect(result(name)).toEqual(result('reference'));
     expect(existsSync(inFolder(name, mask))).toBe(true);
   });
