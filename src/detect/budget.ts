@@ -66,8 +66,9 @@ function laterInversions(
   const secondLook = secondLookOf(settings);
   if (!secondLook) return { further: 0, unlearned: 0 };
   const { further, unlearned } = secondLookWork(labels, secondLook);
-  const early = looksEarly(settings, labels) ? earlyWork(labels) : 0;
-  return { further: further + early, unlearned: unlearned + early };
+  if (!looksEarly(settings, labels)) return { further, unlearned };
+  const early = earlyWork(labels);
+  return { further: further + early.further, unlearned: unlearned + early.unlearned };
 }
 
 /** What of that comes after each label has been inverted or screened: the second look, and pairs. */

@@ -1,7 +1,7 @@
 /** What a scan does to its labels: short runs of all, an early decision or every label to its end, and a second look at the smallest masks. */
 
 import { secondLookOf } from './budget.ts';
-import { decideEarly, decidesEarly } from './early-decision.ts';
+import { decideByLeaders, decideBySmallest, decidesEarly } from './early-decision.ts';
 import { finishAll, invertAll, lookBriefly, type ScreeningRequest, screenLabels } from './first-look.ts';
 import { findOutliers, type LabelNorm, type Outliers } from './outliers.ts';
 import { type Found, type InversionSummary, isOwn, type RunAll } from './scan-work.ts';
@@ -28,7 +28,7 @@ export async function lookAtLabels(
   const screening = screeningOf({ ...request, labels: labels.length });
   const triesEarly = decidesEarly(labels.length, { ...request, secondLook });
   const looks = triesEarly || screening ? await lookBriefly(runOwn, labels) : undefined;
-  const decided = looks && triesEarly ? await decideEarly(runAll, looks, request) : undefined;
+  const decided = looks && triesEarly ? await decideByLeaders(runAll, looks, request) : undefined;
   if (decided) return { ...decided, outliers: findOutliers(decided.norms) };
   const first = await (looks && screening
     ? screenLabels(runOwn, looks, request, screening)
@@ -39,6 +39,8 @@ export async function lookAtLabels(
     const { inversions, norms } = first;
     return { inversions, norms, unlearned: [], compactness: new Map(), outliers: findOutliers(norms) };
   }
+  const proved = triesEarly && !screening ? await decideBySmallest(runAll, first, request) : undefined;
+  if (proved) return { ...proved, outliers: findOutliers(proved.norms) };
   const again = await lookAgain(runAll, first, secondLook, request);
   return { ...again, outliers: outliersOf(again.norms, first) };
 }

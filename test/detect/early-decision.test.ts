@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decideEarly, decidesEarly } from '../../src/detect/early-decision.ts';
+import { decideByLeaders, decideBySmallest, decidesEarly } from '../../src/detect/early-decision.ts';
 import { presets } from '../../src/detect/presets.ts';
 import type { InversionSummary, OwnSummary, Work } from '../../src/detect/scan-work.ts';
 import type { LookedAgain } from '../../src/detect/second-look.ts';
@@ -27,7 +27,7 @@ interface Ends {
 
 async function decide(ends: Ends): Promise<{ decided: LookedAgain | undefined; asked: Work[] }> {
   const asked: Work[] = [];
-  const decided = await decideEarly(
+  const decided = await decideByLeaders(
     async (work) => {
       asked.push(...work);
       return work.map(({ label, start, stage }): InversionSummary => {
@@ -83,6 +83,33 @@ describe('an early decision', () => {
     expect(another.decided).toBeUndefined();
     const all = await decide({ finished: { 4: 8, 7: 8, 2: 8 }, unlearned: { 4: 100, 7: 100, 2: 100 } });
     expect(all.decided).toBeUndefined();
+  });
+
+  it('is tried once more when all labels are at their end', async () => {
+    const ends = early.map(
+      (l1, label): OwnSummary => ({ ...figures, label, start: 0, status: 'reversed', l1: 60 + l1 / 4 }),
+    );
+    const first = (planted: number) => {
+      const inversions = ends.map((end) => (end.label === 8 ? { ...end, l1: planted } : end));
+      return { inversions, norms: inversions.map(({ label, l1 }) => ({ label, l1 })) };
+    };
+    const asked: Work[] = [];
+    const run = async (work: readonly Work[]): Promise<InversionSummary[]> => {
+      asked.push(...work);
+      return work.map(({ label, start, stage }) =>
+        stage === 'unlearned'
+          ? { ...figures, label, start, status: 'unlearned', l1: 100, residualAsr: 0 }
+          : { ...figures, label, start, status: 'reversed', l1: label === 8 ? 9 : 90 },
+      );
+    };
+    const at = { seed: 0, pixels: 784 };
+    const decided = (await decideBySmallest(run, first(20), at))!;
+    expect(shown(asked)).toEqual(['8 confined 1', '8 unlearned 1']);
+    expect(decided.norms).toEqual(first(20).norms);
+    expect(decided.inversions.find(({ label }) => label === 8)!.l1).toBe(9);
+    asked.length = 0;
+    expect(await decideBySmallest(run, first(60), at)).toBeUndefined();
+    expect(asked).toEqual([]);
   });
 
   it('is tried by the preset fast where labels can be compared', () => {
