@@ -7,8 +7,8 @@
  *
  * The *compactness* is the factor by which the mask is smaller than those of other labels once they are confined to a window
  * (confined.ts). A planted patch has one place; what a class is by nature is spread. Both factors together are the *evidence* that it was planted.
- * A mask that is not compact loses nothing by that, since there are triggers that are not. Less evidence is enough where the outlier test says
- * the same, if only by a p-value that would accuse nobody. docs/detection.md has the figures by which the thresholds were chosen.
+ * A mask that is not compact loses nothing by that, since there are triggers that are not. docs/detection.md has the figures by
+ * which the threshold was chosen.
  *
  * The *recovery* is how much of the way to the median the mask has gone, on a logarithmic scale: log(after / before) /
  * log(median / before). What was planted recovers: the target then is a class like others. What the class is by nature stays small.
@@ -17,10 +17,6 @@
 export interface OpinionLevels {
   /** Least evidence of a planted mask. @default 300 */
   readonly plantedEvidence: number;
-  /** The same for a mask that the outlier test finds small, too… @default 200 */
-  readonly supportedEvidence: number;
-  /** … by a p-value of at most this. @default 0.1 */
-  readonly supportingRate: number;
   /** An abnormally small mask that recovers less is natural… @default 0.7 */
   readonly naturalRecovery: number;
   /**
@@ -34,8 +30,6 @@ export interface OpinionLevels {
 
 export const defaultOpinionLevels: OpinionLevels = {
   plantedEvidence: 300,
-  supportedEvidence: 200,
-  supportingRate: 0.1,
   naturalRecovery: 0.7,
   naturalFraction: 0.015,
   maxResidualAsr: 0.2,
@@ -46,8 +40,6 @@ export interface Opinion {
   readonly contrast: number;
   /** Contrast times compactness, where that is more than 1. */
   readonly evidence: number;
-  /** Evidence from which it would be planted. */
-  readonly needed: number;
   /** `null` for a mask that is not below the median. */
   readonly recovery: number | null;
 }
@@ -61,8 +53,6 @@ export interface UnlearnedMasks {
   readonly residualAsr: number;
   /** @default 1 */
   readonly compactness?: number;
-  /** Of the outlier test. @default 1 */
-  readonly pValue?: number | null;
 }
 
 export interface Scale {
@@ -93,30 +83,19 @@ export function opinionsOf(
 
 /** The opinion on one suspect by itself. */
 export function opinionOf(
-  { before, after, residualAsr, compactness, pValue, median, pixels }: UnlearnedMasks & Scale,
+  { before, after, residualAsr, compactness, median, pixels }: UnlearnedMasks & Scale,
   levels: OpinionLevels = defaultOpinionLevels,
 ): Opinion {
   const growth = after / Math.max(before, Number.MIN_VALUE);
   const recovered = Math.min(after, median ?? after);
   const contrast = contrastOf(before, recovered, pixels);
   const recovery = median !== null && before < median ? Math.log(growth) / Math.log(median / before) : null;
-  const evidence = contrast * Math.max(1, compactness ?? 1);
-  const needed = evidenceNeeded(pValue, levels);
-  const figures = { contrast, evidence, needed, recovery };
+  const figures = { contrast, evidence: contrast * Math.max(1, compactness ?? 1), recovery };
   if (residualAsr > levels.maxResidualAsr) return { says: 'undecided', ...figures };
-  if (evidence >= needed) return { says: 'planted', ...figures };
+  if (figures.evidence >= levels.plantedEvidence) return { says: 'planted', ...figures };
   const isNatural =
     recovery !== null && recovery < levels.naturalRecovery && before / pixels > levels.naturalFraction;
   return { says: isNatural ? 'natural' : 'undecided', ...figures };
-}
-
-/** Least evidence of a planted mask with such a p-value; `null` or `undefined` where there is none. */
-export function evidenceNeeded(
-  pValue: number | null | undefined,
-  levels: Partial<OpinionLevels> = defaultOpinionLevels,
-): number {
-  const { plantedEvidence, supportedEvidence, supportingRate } = { ...defaultOpinionLevels, ...levels };
-  return (pValue ?? 1) <= supportingRate ? Math.min(supportedEvidence, plantedEvidence) : plantedEvidence;
 }
 
 /**

@@ -16,7 +16,7 @@
 import { randomStream } from '../random.ts';
 import { betterInversion } from './better-inversion.ts';
 import { type ConfinedMask, compactness } from './confined.ts';
-import { evidenceNeeded, mostEvidence, type OpinionLevels } from './opinion.ts';
+import { defaultOpinionLevels, mostEvidence, type OpinionLevels } from './opinion.ts';
 import { findOutliers, type LabelNorm } from './outliers.ts';
 import { type Found, type InversionSummary, isOwn, type OwnSummary, type RunAll } from './scan-work.ts';
 import { median } from './statistics.ts';
@@ -172,6 +172,7 @@ export async function lookAgain(
   { starts }: SecondLook,
   { seed, pixels, levels }: LookedAt,
 ): Promise<LookedAgain> {
+  const { plantedEvidence } = { ...defaultOpinionLevels, ...levels };
   const { suspects, references } = chooseLabels(first, seed);
   const tries = new Tries(first);
   const again = Array.from({ length: starts }, (_, i) => i + 1);
@@ -188,11 +189,10 @@ export async function lookAgain(
     );
   /** Suspects of whom more could be said. */
   const doubted = (by: readonly LabelNorm[], compactOf = (_label: number): number => 1): number[] => {
-    const { flagged, median: usual, labels } = findOutliers(by);
-    const pValues = new Map(labels.map(({ label, pValue }) => [label, pValue]));
+    const { flagged, median: usual } = findOutliers(by);
     return suspects.filter((label) => {
       const most = mostEvidence(tries.of(label).l1, { median: usual, pixels }, compactOf(label));
-      return flagged.includes(label) || most >= evidenceNeeded(pValues.get(label), levels);
+      return flagged.includes(label) || most >= plantedEvidence;
     });
   };
 

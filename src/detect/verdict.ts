@@ -125,14 +125,8 @@ export interface Conclusion {
 export function decideVerdict(input: VerdictInput, changed: Partial<VerdictLevels> = {}): Conclusion {
   const levels = { ...defaultLevels, ...changed };
   const { outliers, preflight } = input;
-  const pValues = new Map(outliers.labels.map(({ label, pValue }) => [label, pValue]));
   const opinions = opinionsOf(
-    new Map(
-      [...(input.unlearned ?? [])].map(([label, masks]) => [
-        label,
-        { ...masks, pValue: pValues.get(label) ?? null },
-      ]),
-    ),
+    input.unlearned ?? new Map(),
     { median: outliers.median, pixels: input.pixels },
     levels,
   );
@@ -231,7 +225,7 @@ function judge(
   const masks = input.unlearned?.get(label);
 
   const measured =
-    measuredText(suspect, input) + (isPlanted ? plantedText(opinion, masks?.compactness ?? 1) : '');
+    measuredText(suspect, input) + (isPlanted ? plantedText(opinion, masks?.compactness ?? 1, levels) : '');
   const success =
     asr === undefined
       ? `The trigger of label ${label} was not tried on held-out images.`
@@ -256,9 +250,13 @@ function judge(
 }
 
 /** Why a mask must have been planted. */
-function plantedText({ contrast, evidence, needed }: Opinion, compactness: number): string {
+function plantedText(
+  { contrast, evidence }: Opinion,
+  compactness: number,
+  { plantedEvidence }: VerdictLevels,
+): string {
   const size = ` For its size that is ${contrast.toFixed(0)} times as much`;
-  const limit = `from ${needed} on that counts as planted.`;
+  const limit = `from ${plantedEvidence} on that counts as planted.`;
   if (compactness <= 1) return `${size}; ${limit}`;
   return (
     `${size}, and confined to a small window it is ${compactness.toFixed(1)} times as small as masks of other labels: ` +

@@ -10,7 +10,6 @@ const opinion = (says: Opinion['says']): Opinion => ({
   says,
   contrast: 50,
   evidence: 50,
-  needed: 300,
   recovery: 0.5,
 });
 const labelsOf = (found: readonly { readonly label: number }[]): number[] => found.map(({ label }) => label);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { evidenceNeeded, mostEvidence, opinionOf } from '../../src/detect/opinion.ts';
+import { mostEvidence, opinionOf } from '../../src/detect/opinion.ts';
 
 const pixels = 784;
 
@@ -46,17 +46,6 @@ describe('the opinion of unlearning', () => {
     });
     expect(contrast).toBeCloseTo((139 * 1024) / 42 ** 2, 9);
     expect(says).toBe('undecided');
-  });
-
-  it('takes less for proof where the outlier test finds the mask small, too', () => {
-    // 97 · 784 / 18² = 235
-    const masks = { residualAsr: 0, before: 18, after: 97, median: 120, pixels };
-    const alone = opinionOf({ ...masks, pValue: 0.2 });
-    expect(alone).toMatchObject({ says: 'undecided', needed: 300 });
-    expect(opinionOf({ ...masks, pValue: null })).toEqual(alone);
-    expect(opinionOf({ ...masks, pValue: 0.1 })).toEqual({ ...alone, says: 'planted', needed: 200 });
-    expect(opinionOf({ ...masks, after: 60, pValue: 0.01 }).says).not.toBe('planted');
-    expect(evidenceNeeded(0.01, { plantedEvidence: 100 })).toBe(100);
   });
 
   it('counts a compact mask for more, and one that is not for no less', () => {
