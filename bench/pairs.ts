@@ -3,7 +3,7 @@
  *
  *   npm run bench:pairs -- [--zoo DIR] [--gtsrb gtsrb.h5] [--cifar10 cifar10.h5] [--samples N] [--pairs N] [--part judging|tuning] [--only WORD] [--threads N] [--out FILE.json]
  *
- * The models are those with source-specific backdoors and the clean ones on the same kinds of images. Truth is read after the scans.
+ * The models are those with source-specific backdoors and clean ones of the same networks on the same kinds of images. Truth is read after the scans.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -48,8 +48,10 @@ const ofPart = zooEntries(zoo, paths).filter(
   ({ id, part }) => part === values.part && id.includes(values.only),
 );
 const attacked = ofPart.filter(({ attack }) => attack.startsWith('source-specific'));
-const data = new Set(attacked.map((entry) => entry.data));
-const clean = ofPart.filter((entry) => entry.attack === 'clean' && data.has(entry.data));
+const places = new Set(attacked.map(({ data, network }) => `${data} ${network}`));
+const clean = ofPart.filter(
+  ({ attack, data, network }) => attack === 'clean' && places.has(`${data} ${network}`),
+);
 const entries = [...attacked, ...clean];
 const rows: Row[] = [];
 for (const [i, entry] of entries.entries()) {
