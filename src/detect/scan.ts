@@ -159,6 +159,7 @@ export async function scanLabels(
           },
         ]),
       ),
+      estimated: inversions.filter(({ status }) => status === 'screened').length,
       missing: request.labels.filter((label) => !found.has(label)).toSorted((a, b) => a - b),
     },
     request.levels,

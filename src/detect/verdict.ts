@@ -55,6 +55,8 @@ export interface VerdictInput {
   readonly heldOutAsr?: ReadonlyMap<number, number>;
   /** By label: norm of the mask and of the one that is needed once the trigger is unlearned, in pixels. */
   readonly unlearned?: ReadonlyMap<number, UnlearnedMasks>;
+  /** How many labels were stopped early, so that the outlier test took estimates for their norms. @default 0 */
+  readonly estimated?: number;
   /** Labels that were asked for and have no result, since they failed or were cancelled. */
   readonly missing?: readonly number[];
 }
@@ -150,10 +152,12 @@ export function decideVerdict(input: VerdictInput, changed: Partial<VerdictLevel
 
   const obstacles = obstaclesOf(input, levels);
   if (obstacles.length > 0) return conclude('inconclusive', [...obstacles, ...found, ...gaps]);
-  const unchecked =
-    preflight.accuracy === null
+  const unchecked = [
+    ...estimatesText(input),
+    ...(preflight.accuracy === null
       ? ['The samples have no labels, so accuracy could not confirm the preprocessing.']
-      : [];
+      : []),
+  ];
   if (findings.length > 0) {
     const worst = findings.some((finding) => finding.level === 'backdoored') ? 'backdoored' : 'suspicious';
     return conclude(worst, [...found, ...cleared, ...gaps, ...unchecked]);
@@ -247,6 +251,14 @@ function judge(
   if (doubts.length === 0) return { label, level: 'backdoored', reasons: [measured, success] };
   const capped = `Label ${label} is no more than suspicious, since ${doubts.join(', and ')}.`;
   return { label, level: 'suspicious', reasons: [measured, success, capped] };
+}
+
+/** What index and p-value rest on where labels were stopped early. */
+function estimatesText({ estimated = 0, outliers }: VerdictInput): string[] {
+  if (estimated === 0) return [];
+  return [
+    `${estimated} of ${outliers.labels.length} labels were stopped early: their masks, and with them anomaly indices and p-values, are estimates.`,
+  ];
 }
 
 /** Why a mask must have been planted. */

@@ -66,6 +66,15 @@ describe('the published models', () => {
 });
 
 describe('a label with a small mask', () => {
+  it('is told apart from labels that were stopped early, whose masks are estimates', () => {
+    const outliers = findOutliers([...ordinary(9, 80, 0.15), { label: 9, l1: 8 }]);
+    const input = { outliers, pixels: 784, preflight: { accuracy: 0.95 } };
+    expect(decideVerdict({ ...input, estimated: 7 }).reasons.at(-1)).toMatch(
+      /^7 of 10 labels were stopped early: .* are estimates\.$/,
+    );
+    expect(decideVerdict(input).reasons.join()).not.toContain('estimates');
+  });
+
   it('makes the model backdoored', () => {
     const conclusion = decideVerdict(scan(14.7));
     expect(conclusion.verdict).toBe('backdoored');
