@@ -1,4 +1,4 @@
-/** What a scan begins with: every label inverted from each of its starts, or screened where there are many. */
+/** What a scan begins with: a short run of every label, and every label to its end, or only some where there are many; or several starts of each. */
 
 import { betterInversion } from './better-inversion.ts';
 import { findOutliers } from './outliers.ts';

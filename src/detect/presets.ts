@@ -56,7 +56,10 @@ export interface InversionSettings {
    * would shrink exactly their masks, and every anomaly index would be larger than the null allows.
    */
   readonly starts: number;
-  /** How labels are screened where there are many; `null`: all are inverted to the end. With several starts they always are. */
+  /**
+   * The short run of each label, and how labels are screened where there are many; `null`: all are inverted to the end at once, and nothing is
+   * decided early. With several starts they always are.
+   */
   readonly screening: Screening | null;
   /** What is tried beyond on the labels with the smallest masks, where labels are not screened; `null`: nothing. */
   readonly secondLook: SecondLook | null;
