@@ -34,7 +34,7 @@ try {
     await save(open, `app-${device}-check.png`);
     await open.button('Start the scan').click();
     // Late enough for masks to compare.
-    await open.page.getByText(/^[6-9] of \d+ inversions$/).waitFor({ timeout: 180_000 });
+    await open.page.getByText(/^1[12] of \d+ inversions$/).waitFor({ timeout: 180_000 });
     await open.page.locator('canvas').first().waitFor();
     await save(open, `app-${device}-scan.png`);
     await open.button('Save the run').waitFor({ timeout: 180_000 });
