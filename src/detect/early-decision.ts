@@ -60,11 +60,14 @@ export async function decideByLeaders(
   const ends = (
     await runAll(leaders.map(({ label, start, probe }) => ({ label, start, probe, stage: 'finish' })))
   ).filter(isOwn);
+  // One that failed has no result at all: an estimate would hide that.
+  const failed = leaders.filter(({ label }) => !ends.some((end) => end.label === label));
+  const known = looks.filter((look) => !failed.includes(look));
   const found = ends.filter(({ status }) => status === 'reversed').map(({ label }) => label);
   /** A planted mask shrinks more than others, so how they shrink is not told by it. */
   const normsBut = (planted: readonly number[]): LabelNorm[] =>
     estimateNorms(
-      looks,
+      known,
       ends,
       found.filter((label) => !planted.includes(label)),
       at.seed,
@@ -74,7 +77,7 @@ export async function decideByLeaders(
   if (!proof || proof.planted.length === found.length) return undefined;
   const norms = normsBut(proof.planted);
   const estimates = new Map(norms.map(({ label, l1 }) => [label, l1]));
-  const estimated = looks.map((look) => ({ ...look, l1: estimates.get(look.label)! }));
+  const estimated = known.map((look) => ({ ...look, l1: estimates.get(look.label)! }));
   return decidedBy(proof, { inversions: estimated, norms });
 }
 

@@ -22,7 +22,7 @@ import {
 } from './inversion.ts';
 import { openInversion, parameterDims, updatedName } from './inversion-graph.ts';
 import { LabelRun, stateNames } from './label-run.ts';
-import { Predictor, predictorBatch } from './predictor.ts';
+import { Predictor } from './predictor.ts';
 import { confinedSteps, type InversionSettings, withSteps } from './presets.ts';
 import { ReachMeter } from './reach.ts';
 import type { SampleSplit } from './split.ts';
@@ -227,7 +227,7 @@ export class Inverter {
         for (const trigger of candidates.toSorted((a, b) => l1Norm(a) - l1Norm(b))) {
           if (l1Norm(trigger) * worthTrying < tried) continue;
           tried = l1Norm(trigger);
-          const asr = await this.asrIf(passes, trigger, pair);
+          const asr = await this.predictor.passingRate(this.images, heldOut, trigger, pair.label, passes);
           if (asr !== undefined) return { status: 'reversed', trigger, asr };
         }
       }
@@ -239,23 +239,6 @@ export class Inverter {
   /** ASR of a frozen trigger on the held-out images that it is for. */
   asrOf(trigger: Trigger, pair: LabelOfSource): Promise<number> {
     return this.predictor.attackSuccessRate(this.images, this.heldOut(pair), trigger, pair.label);
-  }
-
-  /** The same if it passes; most triggers that do not are known by their first images. */
-  private async asrIf(
-    passes: (asr: number) => boolean,
-    trigger: Trigger,
-    pair: LabelOfSource,
-  ): Promise<number | undefined> {
-    const indices = this.heldOut(pair);
-    let missed = 0;
-    for (let start = 0; start < indices.length; start += predictorBatch) {
-      const part = indices.slice(start, start + predictorBatch);
-      const asr = await this.predictor.attackSuccessRate(this.images, part, trigger, pair.label);
-      missed += Math.round((1 - asr) * part.length);
-      if (!passes((indices.length - missed) / indices.length)) return undefined;
-    }
-    return (indices.length - missed) / indices.length;
   }
 
   /** Held-out images that a trigger is for: of the source, or of all classes but the target. */

@@ -14,7 +14,7 @@ import { makeTrigger, type Trigger } from '../triggers/trigger.ts';
 import { detectPrefix, stamp } from './stamped-model.ts';
 
 /** Images in one run. A short last batch is filled up with its first image, so that shapes never change. */
-export const predictorBatch = 64;
+const chunk = 64;
 
 export interface Prediction {
   /** Class with the largest score. */
@@ -42,16 +42,16 @@ export class Predictor {
   ): Promise<Predictor> {
     const { height, width, channels } = classifier.input;
     const b = builderFor(classifier, detectPrefix);
-    const images = b.input('images', 'float32', [predictorBatch, channels, height, width]);
+    const images = b.input('images', 'float32', [chunk, channels, height, width]);
     const mask = b.input('mask', 'float32', [1, 1, height, width]);
     const pattern = b.input('pattern', 'float32', [1, channels, height, width]);
     const logits = appendClassifier(b, classifier, stamp(b, images, mask, pattern), preprocess);
     const label = b.op('ArgMax', [logits], { axis: int(-1), keepdims: int(0) });
-    b.output(label, 'int64', [predictorBatch], 'label');
+    b.output(label, 'int64', [chunk], 'label');
     const logProbabilities = b.op('LogSoftmax', [logits], { axis: int(-1) });
-    b.output(logProbabilities, 'float32', [predictorBatch, classifier.classes], 'log_probabilities');
+    b.output(logProbabilities, 'float32', [chunk, classifier.classes], 'log_probabilities');
     const best = b.reduce('ReduceMax', logProbabilities, [1], false);
-    b.output(b.op('Exp', [best]), 'float32', [predictorBatch], 'confidence');
+    b.output(b.op('Exp', [best]), 'float32', [chunk], 'confidence');
     return new Predictor(await runtime.open(canonicalModel(b.build()), options), classifier);
   }
 
@@ -70,9 +70,9 @@ export class Predictor {
     const confidence = new Float32Array(indices.length);
     const { labels } = images;
     const crossEntropy = labels && new Float32Array(indices.length);
-    for (let start = 0; start < indices.length; start += predictorBatch) {
-      const part = indices.slice(start, start + predictorBatch);
-      const filled = [...part, ...Array<number>(predictorBatch - part.length).fill(part[0]!)];
+    for (let start = 0; start < indices.length; start += chunk) {
+      const part = indices.slice(start, start + chunk);
+      const filled = [...part, ...Array<number>(chunk - part.length).fill(part[0]!)];
       const result = await this.session.run({ images: toBatch(images, filled, 'NCHW'), mask, pattern });
       label.set(toNumbers(result.label!).slice(0, part.length), start);
       confidence.set((result.confidence!.data as Float32Array).subarray(0, part.length), start);
@@ -104,6 +104,27 @@ export class Predictor {
   ): Promise<number> {
     const { label } = await this.predict(images, indices, trigger);
     return label.filter((l) => l === target).length / label.length;
+  }
+
+  /**
+   * The same where it passes, else `undefined`: most triggers that fail are known by their first images.
+   *
+   * @param passes true of every rate above one that passes
+   */
+  async passingRate(
+    images: ImageSet,
+    indices: readonly number[],
+    trigger: Trigger,
+    target: number,
+    passes: (rate: number) => boolean,
+  ): Promise<number | undefined> {
+    let missed = 0;
+    for (let start = 0; start < indices.length; start += chunk) {
+      const { label } = await this.predict(images, indices.slice(start, start + chunk), trigger);
+      missed += label.filter((l) => l !== target).length;
+      if (!passes((indices.length - missed) / indices.length)) return undefined;
+    }
+    return (indices.length - missed) / indices.length;
   }
 
   release(): Promise<void> {

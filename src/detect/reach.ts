@@ -70,12 +70,13 @@ const follows = 0.85;
 /**
  * The most that a trigger does to a class that is no source of it.
  *
- * @returns 0 to 1: 1 for a trigger that more than half of the classes follow, since that is none of some sources; 0 where all others stay
+ * @returns 0 to 1: 1 for a trigger that more than half of the classes follow, since that is none of some sources, and where nothing is known
  */
 export function spillOf(reach: Reach): number {
   const shares = reach.filter((share) => share !== null);
   const others = shares.filter((share) => share < follows);
-  return others.length < shares.length / 2 ? 1 : Math.max(0, ...others);
+  if (others.length === 0 || others.length < shares.length / 2) return 1;
+  return Math.max(...others);
 }
 
 /** The classes that a trigger turns into its target, in ascending order. */

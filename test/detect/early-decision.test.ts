@@ -25,12 +25,17 @@ interface Ends {
   readonly unlearned: Readonly<Record<number, number>>;
 }
 
-async function decide(ends: Ends): Promise<{ decided: LookedAgain | undefined; asked: Work[] }> {
+/** @param fails a label none of whose inversions comes to its end */
+async function decide(
+  ends: Ends,
+  fails?: number,
+): Promise<{ decided: LookedAgain | undefined; asked: Work[] }> {
   const asked: Work[] = [];
   const decided = await decideByLeaders(
     async (work) => {
       asked.push(...work);
-      return work.map(({ label, start, stage }): InversionSummary => {
+      const done = work.filter(({ label }) => label !== fails);
+      return done.map(({ label, start, stage }): InversionSummary => {
         const of = { ...figures, label, start };
         if (stage === 'unlearned')
           return { ...of, status: 'unlearned', l1: ends.unlearned[label]!, residualAsr: 0 };
@@ -110,6 +115,13 @@ describe('an early decision', () => {
     asked.length = 0;
     expect(await decideBySmallest(run, first(60), at)).toBeUndefined();
     expect(asked).toEqual([]);
+  });
+
+  it('has no estimate for a label whose inversion failed', async () => {
+    const ends: Ends = { finished: { 4: 16, 7: 90 }, unlearned: { 4: 100 } };
+    const { decided } = await decide(ends, 2);
+    expect(decided!.inversions.map(({ label }) => label)).toEqual([0, 1, 3, 4, 5, 6, 7, 8, 9]);
+    expect(decided!.norms).toHaveLength(9);
   });
 
   it('is tried by the preset fast where labels can be compared', () => {

@@ -197,6 +197,7 @@ describe('the verdict on pairs', () => {
     expect(levelOf(found(8, 40, shared(0.31)))).toBe('suspicious');
     expect(levelOf(found(8, 40, shared(0.32)))).toBeUndefined();
     expect(levelOf(found(9, 40, shared(0.31)))).toBeUndefined();
+    expect(levelOf(found(8, 40, []))).toBeUndefined();
     // Below a fiftieth nothing is told from chance.
     expect(levelOf(found(32, 40, shared(0)))).toBeUndefined();
     expect(levelOf(found(31, 40, shared(0)))).toBe('suspicious');
