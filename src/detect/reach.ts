@@ -12,8 +12,8 @@ import type { Predictor } from './predictor.ts';
 import type { SampleSplit } from './split.ts';
 
 /**
- * By class: of the images that are not answered as the target anyway, the share that a trigger turns into it; `null` for the target, and for
- * classes without such images.
+ * By class: of the images that are not answered as the target anyway, the share that a trigger turns into it; of the source, the ASR on its held-out
+ * images; `null` for the target, and for classes without such images.
  */
 export type Reach = readonly (number | null)[];
 

@@ -3,16 +3,7 @@ import { decideByLeaders, decideBySmallest, decidesEarly } from '../../src/detec
 import { presets } from '../../src/detect/presets.ts';
 import type { InversionSummary, OwnSummary, Work } from '../../src/detect/scan-work.ts';
 import type { LookedAgain } from '../../src/detect/second-look.ts';
-
-const figures = {
-  asr: 1,
-  probe: 2,
-  steps: 1,
-  gradientSteps: 1,
-  stopped: 'steps' as const,
-  seconds: 0,
-  runtimeMs: 0,
-};
+import { figures } from './figures.ts';
 
 /** Ten labels that begin with 200 pixels and more; those with the smallest first masks are 4, 7 and 2. */
 const early = [230, 250, 210, 260, 120, 240, 220, 180, 270, 245];

@@ -24,16 +24,7 @@ import { createInlinePool } from '../../src/runtime/inline-pool.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import type { Pool } from '../../src/runtime/task.ts';
 import { classes, cornerImageSet, cornerModel, target } from '../cli/corner-model.ts';
-
-const figures = {
-  asr: 1,
-  probe: 2,
-  steps: 1,
-  gradientSteps: 1,
-  stopped: 'steps' as const,
-  seconds: 0,
-  runtimeMs: 0,
-};
+import { figures } from './figures.ts';
 
 /** Norms by pair: `short` after the short run, `whole` at the end of a start; unlearned, a pair needs 50 pixels. */
 const pool =
