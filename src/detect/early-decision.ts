@@ -14,12 +14,11 @@
 import { defaultOpinionLevels, mostEvidence, opinionOf, type Scale } from './opinion.ts';
 import { findOutliers, type LabelNorm } from './outliers.ts';
 import { type Found, type InversionSummary, isOwn, type OwnSummary, type RunAll } from './scan-work.ts';
-import { estimateNorms, type Screening } from './screening.ts';
+import { estimateNorms, type Screening, smallestMasks } from './screening.ts';
 import {
   type LookedAgain,
   type LookedAt,
   type SecondLook,
-  smallestMasks,
   suspectsAmong,
   Tries,
   type UnlearnedMask,

@@ -68,10 +68,14 @@ export const referenceLabels = (
     .shuffle([...labels].sort(ascending))
     .slice(0, references);
 
-/** The labels with the smallest masks so far; of equal ones the lower. */
+/** The smallest first; of equal ones that of the lower label. */
+export const smallestMasks = (a: Pick<Look, 'label' | 'l1'>, b: Pick<Look, 'label' | 'l1'>): number =>
+  a.l1 - b.l1 || a.label - b.label;
+
+/** The labels with the smallest masks so far. */
 export const suspectLabels = (looks: readonly Look[]): number[] =>
   looks
-    .toSorted((a, b) => a.l1 - b.l1 || a.label - b.label)
+    .toSorted(smallestMasks)
     .slice(0, suspectCount(looks.length))
     .map(({ label }) => label);
 

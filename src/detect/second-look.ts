@@ -19,6 +19,7 @@ import { type ConfinedMask, compactness } from './confined.ts';
 import { defaultOpinionLevels, mostEvidence, type OpinionLevels } from './opinion.ts';
 import { findOutliers, type LabelNorm } from './outliers.ts';
 import { type Found, type InversionSummary, isOwn, type OwnSummary, type RunAll } from './scan-work.ts';
+import { smallestMasks } from './screening.ts';
 import { median } from './statistics.ts';
 
 export interface SecondLook {
@@ -223,12 +224,6 @@ export async function lookAgain(
     compactness: compact,
   };
 }
-
-/** The smallest first; of equal ones that of the lower label. */
-export const smallestMasks = (
-  a: Pick<OwnSummary, 'label' | 'l1'>,
-  b: Pick<OwnSummary, 'label' | 'l1'>,
-): number => a.l1 - b.l1 || a.label - b.label;
 
 export const unlearnedMask = ({ label, l1, asr, residualAsr = 1 }: InversionSummary): UnlearnedMask => ({
   label,
