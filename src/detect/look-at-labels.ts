@@ -39,7 +39,7 @@ export async function lookAtLabels(
     const { inversions, norms } = first;
     return { inversions, norms, unlearned: [], compactness: new Map(), outliers: findOutliers(norms) };
   }
-  const proved = triesEarly && !screening ? await decideBySmallest(runAll, first, request) : undefined;
+  const proved = triesEarly ? await decideBySmallest(runAll, first, request) : undefined;
   if (proved) return { ...proved, outliers: findOutliers(proved.norms) };
   const again = await lookAgain(runAll, first, secondLook, request);
   return { ...again, outliers: outliersOf(again.norms, first) };

@@ -45,8 +45,13 @@ describe('the weight of the norm', () => {
 
   it('falls no steeper for a hopeless mini-batch, nor for one without a number', () => {
     const [none] = follow([0]);
-    expect(none!.state.cost).toBeCloseTo(0.01 * Math.exp(-12 * 0.02), 12);
+    expect(none!.state.cost).toBeCloseTo(0.01 * Math.exp(-24 * 0.02), 12);
     expect(follow([Number.NaN])[0]!.state.cost).toBe(none!.state.cost);
+  });
+
+  it('counts one failure among four images in full', () => {
+    const [one] = follow([0.75]);
+    expect(one!.state.cost).toBeCloseTo(0.01 * Math.exp(-24 * 0.02), 12);
   });
 
   it('stays within its bounds, whatever is measured', () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findOutliers } from '../../src/detect/outliers.ts';
+import { presets } from '../../src/detect/presets.ts';
 import {
   estimateNorms,
   type Look,
@@ -12,7 +13,8 @@ import {
 } from '../../src/detect/screening.ts';
 import { randomStream } from '../../src/random.ts';
 
-const screening: Screening = { leastLabels: 17, probes: 3, steps: 12, references: 10 };
+/** 22 references. */
+const screening: Screening = presets.fast.screening!;
 const labelsOf = (count: number): number[] => Array.from({ length: count }, (_, label) => label);
 
 /** Early norms, and what they come to: log-normal, with another factor for each label. */
@@ -40,10 +42,10 @@ function screened({ early, ends }: ReturnType<typeof cleanModel>, seed: number) 
 describe('a screening', () => {
   it('draws references by seed alone, without repetition', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 17, max: 300 }), fc.nat(), (count, seed) => {
+      fc.property(fc.integer({ min: 40, max: 300 }), fc.nat(), (count, seed) => {
         const labels = labelsOf(count);
         const drawn = referenceLabels(labels, screening, seed);
-        expect(new Set(drawn).size).toBe(10);
+        expect(new Set(drawn).size).toBe(22);
         expect(drawn.every((label) => labels.includes(label))).toBe(true);
         expect(referenceLabels(labels.toReversed(), screening, seed)).toEqual(drawn);
       }),
@@ -55,8 +57,8 @@ describe('a screening', () => {
     const looks = labelsOf(43).map((label): Look => ({ label, l1: 100 - label, status: 'screened' }));
     expect(suspectLabels(looks)).toEqual([42, 41, 40, 39, 38, 37, 36]);
     expect(suspectCount(1000) / 1000).toBeLessThan(suspectCount(43) / 43);
-    expect(screenedInversions(43, screening)).toBe(43 + 7 + 10);
-    expect(screenedInversions(1000, screening)).toBe(1000 + 32 + 10);
+    expect(screenedInversions(43, screening)).toBe(43 + 7 + 22);
+    expect(screenedInversions(1000, screening)).toBe(1000 + 32 + 22);
   });
 
   it('takes measured norms as they are, and estimates the others by the shrinkage of a reference', () => {
