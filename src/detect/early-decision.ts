@@ -16,6 +16,7 @@ import { findOutliers, type LabelNorm } from './outliers.ts';
 import { type Found, type InversionSummary, isOwn, type OwnSummary, type RunAll } from './scan-work.ts';
 import { estimateNorms, type Screening, smallestMasks } from './screening.ts';
 import {
+  isPromising,
   type LookedAgain,
   type LookedAt,
   type SecondLook,
@@ -62,7 +63,7 @@ export async function decideByLeaders(
   // One that failed has no result at all: an estimate would hide that.
   const failed = leaders.filter(({ label }) => !ends.some((end) => end.label === label));
   const known = looks.filter((look) => !failed.includes(look));
-  const found = ends.filter(({ status }) => status === 'reversed').map(({ label }) => label);
+  const found = labelsOf(ends.filter(({ status }) => status === 'reversed'));
   /** A planted mask shrinks more than others, so how they shrink is not told by it. */
   const normsBut = (planted: readonly number[]): LabelNorm[] =>
     estimateNorms(
@@ -73,7 +74,7 @@ export async function decideByLeaders(
     );
   const proof = await prove(runAll, ends, normsBut, at);
   // Where all are planted, there is none by which the others could be estimated.
-  if (!proof || proof.planted.length === found.length) return undefined;
+  if (!proof || found.every((label) => proof.planted.includes(label))) return undefined;
   const norms = normsBut(proof.planted);
   const estimates = new Map(norms.map(({ label, l1 }) => [label, l1]));
   const estimated = known.map((look) => ({ ...look, l1: estimates.get(look.label)! }));
@@ -91,7 +92,7 @@ export async function decideBySmallest(
   at: LookedAt,
 ): Promise<LookedAgain | undefined> {
   const suspects = first.inversions
-    .filter(({ status }) => status === 'reversed')
+    .filter(isPromising)
     .sort(smallestMasks)
     .slice(0, suspectsAmong(first.inversions.length));
   const proof = await prove(runAll, suspects, () => first.norms, at);
@@ -114,7 +115,7 @@ async function prove(
   { pixels, levels }: LookedAt,
 ): Promise<Proof | undefined> {
   const all = { ...defaultOpinionLevels, ...levels };
-  const found = ends.filter(({ status }) => status === 'reversed').map(({ label }) => label);
+  const found = labelsOf(ends.filter(isPromising));
   const tries = new Tries(ends);
   const scales = new Map(
     found.map((label): [number, Scale] => [
@@ -129,8 +130,11 @@ async function prove(
     );
   const again = nearProof(hoped).map((label) => ({ label, start: 1, stage: 'confined' as const }));
   tries.add((await runAll(again)).filter(isOwn));
+  const proofs = nearProof(1)
+    .map((label) => tries.of(label))
+    .filter(({ status }) => status === 'reversed');
   const unlearned = (
-    await runAll(nearProof(1).map((label) => ({ label, start: tries.of(label).start, stage: 'unlearned' })))
+    await runAll(proofs.map(({ label, start }) => ({ label, start, stage: 'unlearned' })))
   ).map(unlearnedMask);
   const planted = unlearned
     .filter(({ label, l1: after, residualAsr }) => {
@@ -141,11 +145,19 @@ async function prove(
   return planted.length > 0 ? { tries, unlearned, planted } : undefined;
 }
 
+const labelsOf = (inversions: readonly OwnSummary[]): number[] => inversions.map(({ label }) => label);
+
 /** What stands, unless a label is flagged that is not proved: an estimate accuses nobody, and another mask deserves a closer look. */
 function decidedBy(
   { tries, unlearned, planted }: Proof,
-  { inversions, norms }: Found,
+  { inversions, norms: first }: Found,
 ): LookedAgain | undefined {
+  // One whose first start has found nothing is compared by the mask that it is proved by.
+  const norms = first.map((norm) =>
+    norm.censored && planted.includes(norm.label)
+      ? { ...norm, l1: tries.of(norm.label).l1, censored: false }
+      : norm,
+  );
   const { median, flagged } = findOutliers(norms);
   if (median === null || flagged.some((label) => !planted.includes(label))) return undefined;
   const ended = new Map(tries.inversions.map((inversion) => [inversion.label, inversion]));

@@ -8,14 +8,14 @@
  * of the suspects are compared after the factor by which theirs have shrunk was taken off. Since suspects begin with a lucky
  * start, they tend to shrink less than the drawn ones, so the correction errs towards too large norms.
  *
- * It ends as soon as nothing that could still be done would change what is said of a label. Labels to compare with are tried only if a suspect
- * would be flagged by its smallest mask, fits into a window, or is so small that unlearning might prove it planted; and unlearned is what is
- * flagged or might be proved.
+ * It ends as soon as nothing that could still be done would change what is said of a label. The last start of the suspects, and labels to compare with, are
+ * tried only if a suspect would be flagged by its smallest mask, or unlearning might prove it planted for its size or for how it fits into a window; and
+ * unlearned is what is flagged or might be proved.
  */
 
 import { randomStream } from '../random.ts';
 import { betterInversion } from './better-inversion.ts';
-import { type ConfinedMask, compactness } from './confined.ts';
+import { type ConfinedMask, compactness, mostCompactness } from './confined.ts';
 import { defaultOpinionLevels, mostEvidence, type OpinionLevels } from './opinion.ts';
 import { findOutliers, type LabelNorm } from './outliers.ts';
 import { type Found, type InversionSummary, isOwn, type OwnSummary, type RunAll } from './scan-work.ts';
@@ -77,6 +77,12 @@ export const secondLookWork = (
   unlearned: suspectsAmong(labels),
 });
 
+/** A mask that succeeds on so many of the images is a suspect like one that passes: a further start may find what it lacks. */
+const promisingAsr = 0.9;
+
+export const isPromising = ({ status, asr }: Pick<OwnSummary, 'status' | 'asr'>): boolean =>
+  status === 'reversed' || (status === 'censored' && asr >= promisingAsr);
+
 /** Tells the draws of this module apart from those of inversions, whose streams begin with a label. */
 const referenceStream = (1 << 30) + 1;
 
@@ -86,15 +92,18 @@ const referenceStream = (1 << 30) + 1;
  * @param looks one of each label
  */
 export function chooseLabels(
-  looks: readonly Pick<OwnSummary, 'label' | 'l1' | 'status'>[],
+  looks: readonly Pick<OwnSummary, 'label' | 'l1' | 'status' | 'asr'>[],
   seed: number,
 ): { readonly suspects: readonly number[]; readonly references: readonly number[] } {
-  const found = looks.filter(({ status }) => status === 'reversed');
-  const order = found.toSorted(smallestMasks).map(({ label }) => label);
+  const order = looks.filter(isPromising).toSorted(smallestMasks);
   const count = suspectsAmong(looks.length);
-  const rest = order.slice(count).sort((a, b) => a - b);
+  const rest = order
+    .slice(count)
+    .filter(({ status }) => status === 'reversed')
+    .map(({ label }) => label)
+    .sort((a, b) => a - b);
   return {
-    suspects: order.slice(0, count),
+    suspects: order.slice(0, count).map(({ label }) => label),
     references: randomStream(seed, referenceStream).shuffle(rest).slice(0, referencesAmong(looks.length)),
   };
 }
@@ -177,32 +186,38 @@ export async function lookAgain(
   const { suspects, references } = chooseLabels(first, seed);
   const tries = new Tries(first);
   const again = Array.from({ length: starts }, (_, i) => i + 1);
-  const tryAgain = async (labels: readonly number[]): Promise<void> => {
-    const work = again.flatMap((start) =>
+  const tryAgain = async (labels: readonly number[], from: readonly number[]): Promise<void> => {
+    const work = from.flatMap((start) =>
       labels.map((label) => ({ label, start, stage: 'confined' as const })),
     );
     tries.add((await runAll(work)).filter(isOwn));
   };
   /** Norms to compare, with the smallest of each suspect, as if it were larger by a factor. */
   const compared = (factor: number): LabelNorm[] =>
-    norms.map((norm) =>
-      suspects.includes(norm.label) ? { ...norm, l1: tries.of(norm.label).l1 * factor } : norm,
-    );
+    norms.map((norm) => {
+      if (!suspects.includes(norm.label)) return norm;
+      const { l1, status } = tries.of(norm.label);
+      return { ...norm, l1: l1 * factor, censored: status === 'censored' };
+    });
   /** Suspects of whom more could be said. */
   const doubted = (by: readonly LabelNorm[], compactOf = (_label: number): number => 1): number[] => {
     const { flagged, median: usual } = findOutliers(by);
     return suspects.filter((label) => {
-      const most = mostEvidence(tries.of(label).l1, { median: usual, pixels }, compactOf(label));
+      const { l1, status } = tries.of(label);
+      if (status === 'censored') return false;
+      const most = mostEvidence(l1, { median: usual, pixels }, compactOf(label));
       return flagged.includes(label) || most >= plantedEvidence;
     });
   };
 
-  await tryAgain(suspects);
-  const isOpen = suspects.some((label) => tries.fits(label)) || doubted(compared(1)).length > 0;
-  if (!isOpen && doubted(norms).length === 0) {
-    return { inversions: tries.inversions, norms, unlearned: [], compactness: new Map() };
+  const mostCompact = (label: number): number => mostCompactness(tries.within(label));
+  const isOpen = (): boolean => [compared(1), norms].some((by) => doubted(by, mostCompact).length > 0);
+
+  for (const some of starts > 1 ? [again.slice(0, -1), again.slice(-1)] : [again]) {
+    await tryAgain(suspects, some);
+    if (!isOpen()) return { inversions: tries.inversions, norms, unlearned: [], compactness: new Map() };
   }
-  await tryAgain(references);
+  await tryAgain(references, again);
   const corrected = compared(1 / shrinkage(references, normsOf(first), normsOf(tries.inversions)));
   const drawn = references.map((label) => tries.within(label));
   const compact = new Map(

@@ -67,6 +67,8 @@ export interface VerdictLevels extends OpinionLevels {
   readonly backdooredRate: number;
   /** Largest L1 norm, as a multiple of the median. @default 1/3 */
   readonly maxRelativeNorm: number;
+  /** Least evidence of a larger mask; see opinion.ts. One label of many is small by chance, and most of what is unlearned recovers. @default 100 */
+  readonly largeEvidence: number;
   /**
    * Largest L1 norm, as a fraction of the pixels. A mask over much of the image paints the class rather than
    * triggers it; published triggers cover at most 7 %. @default 0.25
@@ -97,6 +99,7 @@ export interface VerdictLevels extends OpinionLevels {
 export const defaultLevels: VerdictLevels = {
   backdooredRate: 0.01,
   maxRelativeNorm: 1 / 3,
+  largeEvidence: 100,
   maxImageFraction: 0.25,
   minHeldOutAsr: 0.9,
   minAccuracy: 0.5,
@@ -221,7 +224,10 @@ function judge(
   const { label, l1 } = suspect;
   const isPlanted = opinion?.says === 'planted';
   // Large patches are no third of the median, but the target is a class like others once they are gone.
-  const recovers = (opinion?.recovery ?? 0) >= levels.naturalRecovery;
+  const recovers =
+    opinion?.recovery != null &&
+    opinion.recovery >= levels.naturalRecovery &&
+    opinion.evidence >= levels.largeEvidence;
   const pValue = suspect.pValue!;
   const relative = l1 / outliers.median!;
   const fraction = l1 / pixels;

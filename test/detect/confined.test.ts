@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compactness, confine, densestWindow, neededWithin, windowEdge } from '../../src/detect/confined.ts';
+import {
+  compactness,
+  confine,
+  densestWindow,
+  mostCompactness,
+  neededWithin,
+  windowEdge,
+} from '../../src/detect/confined.ts';
 import { float32 } from '../../src/onnx/tensor.ts';
 import { makeTrigger } from '../../src/triggers/trigger.ts';
 
@@ -77,6 +84,14 @@ describe('what a label needs within its window', () => {
     const drawn = [[failed(0.5), failed(0.2)], [found(48), failed(0.9)], [failed(0.8)]];
     expect(compactness([found(30), found(16), failed(0.9)], drawn)).toBe(3);
     expect(compactness([found(64)], drawn)).toBe(0.75);
+  });
+
+  it('is known not to be very compact before any are drawn', () => {
+    expect(mostCompactness([found(30), found(16), failed(0.9)])).toBe(16);
+    for (const asr of [0.25, 0.5, 0.9])
+      expect(compactness([found(16)], [[failed(asr)]])).toBeLessThanOrEqual(mostCompactness([found(16)]));
+    expect(mostCompactness([failed(0.9)])).toBe(1);
+    expect(mostCompactness([])).toBe(1);
   });
 
   it('says nothing of a mask that does not fit, or without labels to compare', () => {

@@ -108,6 +108,23 @@ describe('an early decision', () => {
     expect(asked).toEqual([]);
   });
 
+  it('follows a mask that almost passes, and compares it by the one that does', async () => {
+    const run =
+      (asr: number) =>
+      async (work: readonly Work[]): Promise<InversionSummary[]> =>
+        work.map(({ label, start, stage }): InversionSummary => {
+          const of = { ...figures, label, start };
+          if (stage === 'unlearned') return { ...of, status: 'unlearned', l1: 100, residualAsr: 0 };
+          return label === 4 && start === 0
+            ? { ...of, status: 'censored', l1: 7, asr }
+            : { ...of, status: 'reversed', l1: label === 4 ? 9 : 90 };
+        });
+    const decided = (await decideByLeaders(run(0.97), looks, { seed: 0, pixels: 784 }))!;
+    expect(decided.unlearned.map(({ label }) => label)).toEqual([4]);
+    expect(decided.norms.find(({ label }) => label === 4)).toEqual({ label: 4, l1: 9, censored: false });
+    expect(await decideByLeaders(run(0.6), looks, { seed: 0, pixels: 784 })).toBeUndefined();
+  });
+
   it('has no estimate for a label whose inversion failed', async () => {
     const ends: Ends = { finished: { 4: 16, 7: 90 }, unlearned: { 4: 100 } };
     const { decided } = await decide(ends, 2);

@@ -48,9 +48,9 @@ const pool =
 
 const firstOf = (
   norms: readonly number[],
-): { inversions: OwnSummary[]; norms: { label: number; l1: number }[] } => ({
+): { inversions: OwnSummary[]; norms: { label: number; l1: number; censored: boolean }[] } => ({
   inversions: norms.map((l1, label) => summary(label, 0, l1) as OwnSummary),
-  norms: norms.map((l1, label) => ({ label, l1 })),
+  norms: norms.map((l1, label) => ({ label, l1, censored: false })),
 });
 
 describe('the labels of a second look', () => {
@@ -62,14 +62,23 @@ describe('the labels of a second look', () => {
     expect(chooseLabels(looks.toReversed(), 1)).toEqual({ suspects, references });
   });
 
-  it('are none where there are too few to find outliers among, and never censored ones', () => {
+  it('are none where there are too few to find outliers among', () => {
     expect(chooseLabels(firstOf([1, 2, 3, 4]).inversions, 0)).toEqual({ suspects: [], references: [] });
     expect(secondLookWork(4, settings)).toEqual({ further: 0, unlearned: 0 });
-    const looks = firstOf([9, 8, 7, 6, 5, 4, 3]).inversions.map((look) =>
-      look.label === 6 ? { ...look, status: 'censored' as const } : look,
-    );
-    const { suspects, references } = chooseLabels(looks, 0);
-    expect([...suspects, ...references]).not.toContain(6);
+  });
+
+  it('are censored ones only if their small masks almost pass, and nothing is compared with those', () => {
+    const choose = (censored: number, asr: number): ReturnType<typeof chooseLabels> =>
+      chooseLabels(
+        firstOf([9, 8, 7, 6, 5, 4, 3]).inversions.map((look) =>
+          look.label === censored ? { ...look, status: 'censored' as const, asr } : look,
+        ),
+        0,
+      );
+    expect(choose(6, 0.95).suspects).toEqual([6, 5, 4]);
+    expect(choose(6, 0.85).suspects).toEqual([5, 4, 3]);
+    expect(choose(6, 0.85).references).not.toContain(6);
+    expect(choose(1, 0.95).references).not.toContain(1);
   });
 });
 
@@ -120,6 +129,27 @@ describe('a second look', () => {
     expect(found).toMatchObject({ norms: first.norms, unlearned: [], compactness: new Map() });
     expect(found.inversions.find(({ label }) => label === 2)!.l1).toBe(75);
     expect(new Set(asked.map(({ label }) => label)).size).toBe(3);
+    expect(Math.max(...asked.map(({ start }) => start))).toBe(settings.starts - 1);
+  });
+
+  it('tries a mask again that almost passes', async () => {
+    const of = firstOf([100, 104, 8, 98, 102, 97, 101]);
+    const missed = (label: number) => label === 2;
+    const first = {
+      inversions: of.inversions.map((own) =>
+        missed(own.label) ? { ...own, status: 'censored' as const, asr: 0.95 } : own,
+      ),
+      norms: of.norms.map((norm) => ({ ...norm, censored: missed(norm.label) })),
+    };
+    const look = (further: ReturnType<typeof pool>) => lookAgain(further, first, settings, images);
+    const found = await look(pool((label) => of.norms[label]!.l1));
+    expect(found.norms[2]).toEqual({ label: 2, l1: 8, censored: false });
+    expect(found.unlearned.map(({ label }) => label)).toEqual([2]);
+    const never = await look(async (work) =>
+      work.map(({ label, start }) => summary(label, start, 8, 'censored')),
+    );
+    expect(never.norms[2]!.censored).toBe(true);
+    expect(never.unlearned).toEqual([]);
   });
 
   it('compares a suspect that fits into a window, and unlearns it if that may prove it', async () => {
@@ -141,9 +171,11 @@ describe('a second look', () => {
     const small = await look(20);
     expect(small.compactness).toEqual(new Map([[2, 128 / 20]]));
     expect(small.unlearned.map(({ label }) => label)).toEqual([2]);
-    const large = await look(64);
-    expect(large.compactness).toEqual(new Map([[2, 2]]));
+    const large = await look(40);
+    expect(large.compactness).toEqual(new Map([[2, 128 / 40]]));
     expect(large.unlearned).toEqual([]);
+    // Even if others succeeded on a quarter only, it would be four times as compact: too little to draw any.
+    expect((await look(64)).compactness).toEqual(new Map());
   });
 
   it('never makes more of a suspect than more tries explain', () => {

@@ -321,4 +321,12 @@ describe('what is left after unlearning', () => {
     expect(decideVerdict(large).verdict).toBe('suspicious');
     expect(decideVerdict(scan(23, unlearned(23, 64))).verdict).toBe('backdoored');
   });
+
+  it('is no more than suspicion where a large mask recovers that was not small for the image', () => {
+    const one = scan(23, unlearned(23, 64));
+    const { verdict, findings } = decideVerdict({ ...one, pixels: 784 });
+    expect(verdict).toBe('suspicious');
+    expect(findings[0]!.reasons.at(-1)).toContain('more than 0.33 of the median size');
+    expect(decideVerdict({ ...one, pixels: 784 }, { largeEvidence: 50 }).verdict).toBe('backdoored');
+  });
 });
