@@ -1,6 +1,6 @@
 /** Which of the labels that stand out are left, once those are taken off that are small by nature. */
 
-import type { Opinion } from './opinion.ts';
+import { defaultOpinionLevels, isWithin, type Opinion, type OpinionLevels } from './opinion.ts';
 import type { LabelOutlier, Outliers } from './outliers.ts';
 
 export interface Separated {
@@ -13,11 +13,14 @@ export interface Separated {
    * nature gives here. Only the opinion that it was planted speaks against that.
    */
   readonly ordinary: readonly LabelOutlier[];
+  /** Flagged, but not much smaller than the others: their norms are so much alike. */
+  readonly large: readonly LabelOutlier[];
 }
 
 export function separate(
-  { labels, flagged }: Pick<Outliers, 'labels' | 'flagged'>,
+  { labels, flagged, median }: Pick<Outliers, 'labels' | 'flagged' | 'median'>,
   opinions: ReadonlyMap<number, Opinion>,
+  { maxSuspectNorm }: Pick<OpinionLevels, 'maxSuspectNorm'> = defaultOpinionLevels,
 ): Separated {
   const says = ({ label }: LabelOutlier): Opinion['says'] | undefined => opinions.get(label)?.says;
   const judged = labels.filter((label) => flagged.includes(label.label) || says(label) === 'planted');
@@ -25,9 +28,13 @@ export function separate(
   const smallest = Math.min(...natural.map(({ l1 }) => l1));
   const others = judged.filter((label) => says(label) !== 'natural');
   const isOrdinary = (label: LabelOutlier): boolean => label.l1 > smallest && says(label) !== 'planted';
+  const isLarge = (label: LabelOutlier): boolean =>
+    says(label) !== 'planted' && !isWithin(maxSuspectNorm, label.l1, median);
+  const unusual = others.filter((label) => !isOrdinary(label));
   return {
     natural,
-    suspects: others.filter((label) => !isOrdinary(label)),
+    suspects: unusual.filter((label) => !isLarge(label)),
     ordinary: others.filter(isOrdinary),
+    large: unusual.filter(isLarge),
   };
 }

@@ -17,6 +17,15 @@
 export interface OpinionLevels {
   /** Least evidence of a planted mask. @default 300 */
   readonly plantedEvidence: number;
+  /**
+   * Largest norm of a planted mask, as a multiple of the median. Where all natural masks are small, as on vision transformers, one of half the usual
+   * size may have as much evidence as a planted one.
+   *
+   * @default 1/3
+   */
+  readonly maxRelativeNorm: number;
+  /** Largest norm of a mask that is suspected for being abnormally small, as a multiple of the median. @default 0.5 */
+  readonly maxSuspectNorm: number;
   /** An abnormally small mask that recovers less is natural… @default 0.7 */
   readonly naturalRecovery: number;
   /**
@@ -30,6 +39,8 @@ export interface OpinionLevels {
 
 export const defaultOpinionLevels: OpinionLevels = {
   plantedEvidence: 300,
+  maxRelativeNorm: 1 / 3,
+  maxSuspectNorm: 0.5,
   naturalRecovery: 0.7,
   naturalFraction: 0.015,
   maxResidualAsr: 0.2,
@@ -92,11 +103,16 @@ export function opinionOf(
   const recovery = median !== null && before < median ? Math.log(growth) / Math.log(median / before) : null;
   const figures = { contrast, evidence: contrast * Math.max(1, compactness ?? 1), recovery };
   if (residualAsr > levels.maxResidualAsr) return { says: 'undecided', ...figures };
-  if (figures.evidence >= levels.plantedEvidence) return { says: 'planted', ...figures };
+  const isSmall = isWithin(levels.maxRelativeNorm, before, median);
+  if (isSmall && figures.evidence >= levels.plantedEvidence) return { says: 'planted', ...figures };
   const isNatural =
     recovery !== null && recovery < levels.naturalRecovery && before / pixels > levels.naturalFraction;
   return { says: isNatural ? 'natural' : 'undecided', ...figures };
 }
+
+/** Whether a norm is no larger than so many medians, if there is a median to compare it with. */
+export const isWithin = (multiple: number, norm: number, median: number | null): boolean =>
+  median === null || norm <= multiple * median;
 
 /**
  * The most evidence that unlearning a mask could give: it grows to the median at most. What stays below the threshold need not be

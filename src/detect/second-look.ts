@@ -16,7 +16,7 @@
 import { randomStream } from '../random.ts';
 import { betterInversion } from './better-inversion.ts';
 import { type ConfinedMask, compactness, mostCompactness } from './confined.ts';
-import { defaultOpinionLevels, mostEvidence, type OpinionLevels } from './opinion.ts';
+import { defaultOpinionLevels, isWithin, mostEvidence, type OpinionLevels } from './opinion.ts';
 import { findOutliers, type LabelNorm } from './outliers.ts';
 import { type Found, type InversionSummary, isOwn, type OwnSummary, type RunAll } from './scan-work.ts';
 import { smallestMasks } from './screening.ts';
@@ -182,7 +182,7 @@ export async function lookAgain(
   { starts }: SecondLook,
   { seed, pixels, levels }: LookedAt,
 ): Promise<LookedAgain> {
-  const { plantedEvidence } = { ...defaultOpinionLevels, ...levels };
+  const all = { ...defaultOpinionLevels, ...levels };
   const { suspects, references } = chooseLabels(first, seed);
   const tries = new Tries(first);
   const again = Array.from({ length: starts }, (_, i) => i + 1);
@@ -206,7 +206,9 @@ export async function lookAgain(
       const { l1, status } = tries.of(label);
       if (status === 'censored') return false;
       const most = mostEvidence(l1, { median: usual, pixels }, compactOf(label));
-      return flagged.includes(label) || most >= plantedEvidence;
+      return (
+        isWithin(all.maxSuspectNorm, l1, usual) && (flagged.includes(label) || most >= all.plantedEvidence)
+      );
     });
   };
 

@@ -61,12 +61,10 @@ export interface VerdictInput {
   readonly missing?: readonly number[];
 }
 
-/** The first four are what a flagged label must fulfil to be backdoored; else it is suspicious. */
+/** What a flagged label must fulfil to be backdoored, with `maxRelativeNorm`; else it is suspicious. */
 export interface VerdictLevels extends OpinionLevels {
   /** Largest p-value. @default 0.01 */
   readonly backdooredRate: number;
-  /** Largest L1 norm, as a multiple of the median. @default 1/3 */
-  readonly maxRelativeNorm: number;
   /** Least evidence of a larger mask; see opinion.ts. One label of many is small by chance, and most of what is unlearned recovers. @default 100 */
   readonly largeEvidence: number;
   /**
@@ -98,7 +96,6 @@ export interface VerdictLevels extends OpinionLevels {
 
 export const defaultLevels: VerdictLevels = {
   backdooredRate: 0.01,
-  maxRelativeNorm: 1 / 3,
   largeEvidence: 100,
   maxImageFraction: 0.25,
   minHeldOutAsr: 0.9,
@@ -135,7 +132,7 @@ export function decideVerdict(input: VerdictInput, changed: Partial<VerdictLevel
     { median: outliers.median, pixels: input.pixels },
     levels,
   );
-  const { suspects, natural, ordinary } = separate(outliers, opinions);
+  const { suspects, natural, ordinary, large } = separate(outliers, opinions, levels);
   const findings = suspects
     .toSorted((a, b) => a.l1 - b.l1)
     .map((label) => judge(label, input, opinions.get(label.label), levels));
@@ -144,6 +141,10 @@ export function decideVerdict(input: VerdictInput, changed: Partial<VerdictLevel
     ...natural.map((label) => clearedText(label, input, opinions.get(label.label)!)),
     ...ordinary.map(
       (label) => `${measuredText(label, input)} A natural mask of this model is smaller still.`,
+    ),
+    ...large.map(
+      (label) =>
+        `${measuredText(label, input)} A mask of more than ${levels.maxSuspectNorm} of the median size is not suspected.`,
     ),
   ];
   const gaps = gapsOf(input, levels);

@@ -21,6 +21,15 @@ describe('the labels that stand out', () => {
     expect([...natural, ...ordinary]).toEqual([]);
   });
 
+  it('are no suspects with more than half of the usual size, unless planted', () => {
+    const alike = findOutliers([...others, { label: 8, l1: 65 }, { label: 9, l1: 40 }]);
+    expect(alike.flagged).toEqual([9, 8]);
+    const { suspects, large } = separate(alike, new Map());
+    expect([labelsOf(suspects), labelsOf(large)]).toEqual([[9], [8]]);
+    const planted = separate(alike, new Map([[8, opinion('planted')]]));
+    expect([labelsOf(planted.suspects), labelsOf(planted.large)]).toEqual([[8, 9], []]);
+  });
+
   it('are ordinary where a natural mask is smaller still', () => {
     const opinions = new Map([
       [8, opinion('natural')],

@@ -27,6 +27,14 @@ describe('the opinion of unlearning', () => {
     expect(opinionOf({ residualAsr: 0, before: 5, after: 6, median: 100, pixels }).says).toBe('undecided');
   });
 
+  it('calls nothing planted that is more than a third of the usual size, however much it grows', () => {
+    const grown = (before: number) =>
+      opinionOf({ residualAsr: 0, before, after: 60, median: 30, pixels: 1024, compactness: 3 });
+    expect(grown(11)).toMatchObject({ says: 'undecided' });
+    expect(grown(11).evidence).toBeGreaterThan(300);
+    expect(grown(9.9).says).toBe('planted');
+  });
+
   it('says nothing where the trigger still works', () => {
     expect(opinionOf({ residualAsr: 0.4, before: 5, after: 100, median: 100, pixels }).says).toBe(
       'undecided',

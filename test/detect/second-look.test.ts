@@ -109,7 +109,7 @@ describe('a second look', () => {
   it('makes a suspect stand out that shrinks more than others', async () => {
     const first = firstOf([100, 100, 60, 100, 100, 100, 100]);
     const { norms } = await lookAgain(
-      pool((label, start) => (label === 2 && start === 2 ? 12 : 90)),
+      pool((label, start) => (label === 2 && start === 1 ? 12 : 90)),
       first,
       settings,
       images,

@@ -193,8 +193,8 @@ it('a clean model is rarely called suspicious, and hardly ever backdoored', () =
     const labels = Array.from({ length: 43 }, (_, label) => ({ label, l1: 65 * Math.exp(0.25 * normal()) }));
     count[decideVerdict(scan(undefined, { outliers: findOutliers(labels) })).verdict]++;
   }
-  // 5 % with a standard error of 0.5 points, and 0.02 %
-  expect(count.suspicious / models).toBeGreaterThan(0.035);
+  // 5 % with a standard error of 0.5 points, less those whose mask has more than half of the median size; and 0.02 %
+  expect(count.suspicious / models).toBeGreaterThan(0.025);
   expect(count.suspicious / models).toBeLessThan(0.065);
   expect(count.backdoored / models).toBeLessThan(0.002);
   expect(count.inconclusive).toBe(0);
@@ -292,8 +292,8 @@ describe('what is left after unlearning', () => {
   });
 
   it('takes a mask that keeps its size in a window for more, and says so', () => {
-    const wide = findOutliers([...ordinary(9, 90, 1), { label: 43, l1: 31 }]);
-    const masks = { before: 31, after: 175, residualAsr: 0 };
+    const wide = findOutliers([...ordinary(9, 90, 1), { label: 43, l1: 26 }]);
+    const masks = { before: 26, after: 175, residualAsr: 0 };
     const judge = (compactness: number) =>
       decideVerdict({
         outliers: wide,
