@@ -44,11 +44,11 @@ export interface AnnealingState {
 }
 
 /**
- * log λ falls by at most this many gains a step, so that one hopeless mini-batch does not undo all. At a threshold of 99 % one failure among six
- * images would be 16. That it counts as 8 steers λ to 98 %: masks are pressed harder, and of the triggers that are kept one passes on held-out
- * images nearly always. Planted masks of five networks came out 2 to 37 % smaller than with 16 (16 starts each, geometric means).
+ * log λ falls by at most this many gains a step, so that one hopeless mini-batch does not undo all. At a threshold of 99 % one failure among eight
+ * images would be 12. That it counts as 6 steers λ to 98 %: masks are pressed harder, and of the triggers that are kept one passes on held-out
+ * images nearly always. Norms of planted labels came out up to 22 % smaller than with 12 on four networks of five (docs/scan.md).
  */
-const steepestFall = 8;
+const steepestFall = 6;
 
 /**
  * The state before the first step.

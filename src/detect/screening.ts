@@ -20,7 +20,7 @@ export interface Screening {
   /**
    * Fewer labels are all inverted to the end. The spread of norms has to be measured on two dozen of them anyway, suspects and references: with
    * ten references, the index of a clean GTSRB network rose from 2.6 to 4.8; simulated, 8.4 % of clean models with 43 labels are flagged then, and
-   * 5.6 % with 22 (test/detect/screening.test.ts).
+   * 5.3 % with 24 (test/detect/screening.test.ts). And the target of a large patch may be in the middle of the order after its short run.
    */
   readonly leastLabels: number;
   /** Starting points of each label. */
