@@ -229,13 +229,6 @@ const fifthSeries: Series = {
   },
 };
 
-/** Clean models of every network, to measure false alarms on more of them. */
-const cleanSeries: Series = {
-  mnist: { 'mnist-cnn': [], 'resnet-small': [], 'mobilenet-small': [], 'vit-small': [] },
-  gtsrb: { 'gtsrb-6conv': [], 'resnet-small': [], 'mobilenet-small': [], 'vit-small': [] },
-  cifar10: { 'gtsrb-6conv': [], 'resnet-small': [], 'mobilenet-small': [], 'vit-small': [] },
-};
-
 /** What judged pairs: the threshold for triggers with several sources was lowered by what the third series had shown. */
 const pairSeries: Pick<Series, 'mnist'> = {
   mnist: {
@@ -265,7 +258,6 @@ export const zooModels = (): ZooModel[] => [
   ...seriesModels(thirdSeries, 'tuning', '-judged-3'),
   ...seriesModels(pairSeries, 'tuning', '-judged-4'),
   ...seriesModels(fifthSeries, 'judging', '-judged-5'),
-  ...seriesModels(cleanSeries, 'judging', '-judged-6'),
 ];
 
 /** Networks take turns over the attacks. */
