@@ -2,9 +2,9 @@
  * The schedule of preset `fast`: a fixed number of steps, λ that follows every mini-batch, and a learning rate that is held
  * and then falls.
  *
- * λ is a stochastic approximation (Robbins & Monro 1951) of the weight at which the attack succeeds at about the threshold:
+ * λ is a stochastic approximation (Robbins & Monro 1951) of the weight at which the attack succeeds at exactly the threshold:
  * log λ rises by `gain` where a whole mini-batch succeeds, and by (1 − failures / (1 − threshold)) · gain in general, which
- * is 0 in the mean at the threshold, and with a bound below it a little beyond. The original waits for five successes in a row instead and stops when nothing has
+ * is 0 in the mean at the threshold. The original waits for five successes in a row instead and stops when nothing has
  * improved for long, so that most of its steps are waiting. A falling learning rate takes the noise out of the last masks,
  * for which the original's many images a step serve.
  *
@@ -45,10 +45,10 @@ export interface AnnealingState {
 
 /**
  * log λ falls by at most this many gains a step, so that one hopeless mini-batch does not undo all. At a threshold of 99 % one failure among eight
- * images would be 12. That it counts as 6 steers λ to 98 %: masks are pressed harder, and of the triggers that are kept one passes on held-out
- * images nearly always. Norms of planted labels came out up to 22 % smaller than with 12 on four networks of five (docs/scan.md).
+ * images is 12, so that it counts in full. Less would press masks harder, and planted ones come out smaller; but more labels end without a mask that
+ * passes (docs/scan.md).
  */
-const steepestFall = 6;
+const steepestFall = 12;
 
 /**
  * The state before the first step.

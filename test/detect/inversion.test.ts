@@ -306,7 +306,7 @@ describe('Inverter', () => {
   });
 
   it('makes a mask more opaque that almost passes', async () => {
-    const cost = 0.014;
+    const cost = 0.01;
     const only = { initCost: cost, minCost: cost, maxCost: cost, keepEvery: 1000 };
     const settings = {
       ...presets.fast,

@@ -122,7 +122,7 @@ describe('a scan that looks again', () => {
       outcome.unlearned.map(({ label }) => label).sort(),
     );
     const { l1 } = outcome.inversions.find(({ label }) => label === target)!;
-    expect(outcome.unlearned.find(({ label }) => label === target)!.l1).toBeGreaterThan(1.8 * l1);
+    expect(outcome.unlearned.find(({ label }) => label === target)!.l1).toBeGreaterThan(2 * l1);
     expect(outcome.conclusion).toMatchObject({ verdict: 'backdoored', findings: [{ label: target }] });
     expect(outcome.conclusion.reasons[0]).toMatch(
       /Once its trigger is unlearned, it needs one of [\d.]+ pixels/,
