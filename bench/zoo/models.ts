@@ -211,12 +211,12 @@ const thirdSeries: Series = {
 const fifthSeries: Series = {
   mnist: {
     'mnist-cnn': ['targets-2', 'square-6', 'source-specific', 'all-to-all', 'warp'],
-    'resnet-small': ['square-4', 'targets-3', 'source-specific-2', 'watermark', 'blend'],
-    'mobilenet-small': ['square-3', 'noise-6', 'source-specific-3', 'sinusoid'],
+    'resnet-small': ['square-4', 'targets-3', 'source-specific-2'],
+    'mobilenet-small': ['square-3', 'noise-6', 'source-specific-3'],
     'vit-small': ['square-8', 'noise-4'],
   },
   gtsrb: {
-    'gtsrb-6conv': ['square-4', 'targets-3', 'blend', 'sinusoid', 'warp'],
+    'gtsrb-6conv': ['square-4', 'targets-3', 'blend', 'sinusoid'],
     'resnet-small': ['square-8', 'noise-6'],
     'mobilenet-small': ['square-8', 'targets-2'],
     'vit-small': ['noise-4', 'targets-2'],

@@ -45,8 +45,7 @@ export interface AnnealingState {
 
 /**
  * log λ falls by at most this many gains a step, so that one hopeless mini-batch does not undo all. At a threshold of 99 % one failure among eight
- * images is 12, so that it counts in full. Less would press masks harder, and planted ones come out smaller; but more labels end without a mask that
- * passes (docs/scan.md).
+ * images is 12, so that it counts in full. Less would press masks harder; that makes planted ones smaller, and found no more (docs/scan.md).
  */
 const steepestFall = 12;
 
