@@ -207,6 +207,15 @@ const thirdSeries: Series = {
   },
 };
 
+/** What judged pairs: the threshold for triggers with several sources was lowered by what the third series had shown. */
+const pairSeries: Pick<Series, 'mnist'> = {
+  mnist: {
+    'mnist-cnn': ['source-specific-3', 'source-specific-2'],
+    'resnet-small': ['source-specific'],
+    'mobilenet-small': ['source-specific'],
+  },
+};
+
 /** What judges now: once more on other networks; with source-specific attacks, and such as are no patch. */
 const fifthSeries: Series = {
   mnist: {
@@ -226,15 +235,6 @@ const fifthSeries: Series = {
     'resnet-small': ['targets-3'],
     'mobilenet-small': ['square-8'],
     'vit-small': ['square-3'],
-  },
-};
-
-/** What judged pairs: the threshold for triggers with several sources was lowered by what the third series had shown. */
-const pairSeries: Pick<Series, 'mnist'> = {
-  mnist: {
-    'mnist-cnn': ['source-specific-3', 'source-specific-2'],
-    'resnet-small': ['source-specific'],
-    'mobilenet-small': ['source-specific'],
   },
 };
 

@@ -102,7 +102,5 @@ export function compactness(
 const leastDrawnAsr = 0.25;
 
 /** The most that {@link compactness} can say once labels are drawn; 1 where no mask fits into the window. */
-export function mostCompactness(own: readonly ConfinedMask[]): number {
-  const least = own.filter(({ found }) => found).map(({ l1, area }) => Math.max(l1, Number.MIN_VALUE) / area);
-  return least.length > 0 ? 1 / leastDrawnAsr / Math.min(...least) : 1;
-}
+export const mostCompactness = (own: readonly ConfinedMask[]): number =>
+  compactness(own, [own.map((mask) => ({ ...mask, asr: leastDrawnAsr, found: false }))]);

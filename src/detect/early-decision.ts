@@ -11,7 +11,7 @@
  * to. Of the early norms only the median is used, up to which growth counts: one that is estimated too small proves less.
  */
 
-import { defaultOpinionLevels, isWithin, mostEvidence, opinionOf, type Scale } from './opinion.ts';
+import { defaultOpinionLevels, isProof, mostEvidence, opinionOf, type Scale } from './opinion.ts';
 import { findOutliers, type LabelNorm } from './outliers.ts';
 import { type Found, type InversionSummary, isOwn, type OwnSummary, type RunAll } from './scan-work.ts';
 import { estimateNorms, type Screening, smallestMasks } from './screening.ts';
@@ -127,9 +127,7 @@ async function prove(
   const nearProof = (shrunk: number): number[] =>
     found.filter((label) => {
       const [l1, scale] = [tries.of(label).l1 * shrunk, scales.get(label)!];
-      return (
-        isWithin(all.maxRelativeNorm, l1, scale.median) && mostEvidence(l1, scale) >= all.plantedEvidence
-      );
+      return isProof(mostEvidence(l1, scale), l1, scale.median, all);
     });
   const again = nearProof(hoped).map((label) => ({ label, start: 1, stage: 'confined' as const }));
   tries.add((await runAll(again)).filter(isOwn));

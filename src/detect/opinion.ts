@@ -103,8 +103,7 @@ export function opinionOf(
   const recovery = median !== null && before < median ? Math.log(growth) / Math.log(median / before) : null;
   const figures = { contrast, evidence: contrast * Math.max(1, compactness ?? 1), recovery };
   if (residualAsr > levels.maxResidualAsr) return { says: 'undecided', ...figures };
-  const isSmall = isWithin(levels.maxRelativeNorm, before, median);
-  if (isSmall && figures.evidence >= levels.plantedEvidence) return { says: 'planted', ...figures };
+  if (isProof(figures.evidence, before, median, levels)) return { says: 'planted', ...figures };
   const isNatural =
     recovery !== null && recovery < levels.naturalRecovery && before / pixels > levels.naturalFraction;
   return { says: isNatural ? 'natural' : 'undecided', ...figures };
@@ -113,6 +112,14 @@ export function opinionOf(
 /** Whether a norm is no larger than so many medians, if there is a median to compare it with. */
 export const isWithin = (multiple: number, norm: number, median: number | null): boolean =>
   median === null || norm <= multiple * median;
+
+/** Whether so much evidence, of a mask of that norm, proves it planted. */
+export const isProof = (
+  evidence: number,
+  norm: number,
+  median: number | null,
+  { plantedEvidence, maxRelativeNorm }: OpinionLevels,
+): boolean => evidence >= plantedEvidence && isWithin(maxRelativeNorm, norm, median);
 
 /**
  * The most evidence that unlearning a mask could give: it grows to the median at most. What stays below the threshold need not be

@@ -226,9 +226,7 @@ function judge(
   const isPlanted = opinion?.says === 'planted';
   // Large patches are no third of the median, but the target is a class like others once they are gone.
   const recovers =
-    opinion?.recovery != null &&
-    opinion.recovery >= levels.naturalRecovery &&
-    opinion.evidence >= levels.largeEvidence;
+    (opinion?.recovery ?? 0) >= levels.naturalRecovery && (opinion?.evidence ?? 0) >= levels.largeEvidence;
   const pValue = suspect.pValue!;
   const relative = l1 / outliers.median!;
   const fraction = l1 / pixels;

@@ -42,7 +42,7 @@ function screened({ early, ends }: ReturnType<typeof cleanModel>, seed: number) 
 describe('a screening', () => {
   it('draws references by seed alone, without repetition', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 40, max: 300 }), fc.nat(), (count, seed) => {
+      fc.property(fc.integer({ min: 24, max: 300 }), fc.nat(), (count, seed) => {
         const labels = labelsOf(count);
         const drawn = referenceLabels(labels, screening, seed);
         expect(new Set(drawn).size).toBe(24);
@@ -87,7 +87,7 @@ describe('a screening', () => {
     }
     // 5 % are meant to be; 2 standard errors of 400 runs are 2.2 points.
     expect(flaggedInFull / runs).toBeLessThan(0.075);
-    expect(flagged / runs).toBeLessThan(0.085);
+    expect(flagged / runs).toBeLessThan(0.075);
   });
 
   it('still finds a mask that is much smaller than the others', () => {
