@@ -216,7 +216,7 @@ const pairSeries: Pick<Series, 'mnist'> = {
   },
 };
 
-/** What judges now: once more on other networks; with source-specific attacks, and such as are no patch. */
+/** What judged after that: once more on other networks; with source-specific attacks, and such as are no patch. */
 const fifthSeries: Series = {
   mnist: {
     'mnist-cnn': ['targets-2', 'square-6', 'source-specific', 'all-to-all', 'warp'],
@@ -235,6 +235,28 @@ const fifthSeries: Series = {
     'resnet-small': ['targets-3'],
     'mobilenet-small': ['square-8'],
     'vit-small': ['square-3'],
+  },
+};
+
+/** What judges now: two patches on every network, one on those that are slow to learn. */
+const sixthSeries: Series = {
+  mnist: {
+    'mnist-cnn': ['square-3', 'noise-6'],
+    'resnet-small': ['square-8', 'noise-4'],
+    'mobilenet-small': ['square-6', 'noise-4'],
+    'vit-small': ['square-4', 'targets-3'],
+  },
+  gtsrb: {
+    'gtsrb-6conv': ['square-6', 'noise-6'],
+    'resnet-small': ['square-3', 'targets-3'],
+    'mobilenet-small': ['square-8', 'targets-3'],
+    'vit-small': ['square-8', 'square-4'],
+  },
+  cifar10: {
+    'gtsrb-6conv': ['square-3'],
+    'resnet-small': ['noise-6'],
+    'mobilenet-small': ['square-4'],
+    'vit-small': ['square-8'],
   },
 };
 
@@ -257,7 +279,8 @@ export const zooModels = (): ZooModel[] => [
   ...seriesModels(secondSeries, 'tuning', '-judged-2'),
   ...seriesModels(thirdSeries, 'tuning', '-judged-3'),
   ...seriesModels(pairSeries, 'tuning', '-judged-4'),
-  ...seriesModels(fifthSeries, 'judging', '-judged-5'),
+  ...seriesModels(fifthSeries, 'tuning', '-judged-5'),
+  ...seriesModels(sixthSeries, 'judging', '-judged-6'),
 ];
 
 /** Networks take turns over the attacks. */
