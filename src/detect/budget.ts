@@ -6,6 +6,7 @@ import { type PairSearch, pairInversions, suspectPairs } from './pairs.ts';
 import { confinedSteps, type InversionSettings, stepsOf, withSteps } from './presets.ts';
 import { type Screening, screenedInversions, screeningOf } from './screening.ts';
 import { type SecondLook, secondLookWork } from './second-look.ts';
+import { tourSteps } from './tour.ts';
 
 /** Fewer steps leave masks that say nothing. */
 const fewestSteps = 40;
@@ -26,8 +27,8 @@ export function plannedInversions(settings: InversionSettings, { labels, pairs =
   const first = screening
     ? screenedInversions(labels, screening)
     : labels * (looksEarly(settings, labels) ? 2 : settings.starts);
-  const { further, unlearned } = laterInversions(settings, labels);
-  return first + further + unlearned + (settings.pairs ? pairInversions(pairs, settings.pairs) : 0);
+  const { further, tours, unlearned } = laterInversions(settings, labels);
+  return first + further + tours + unlearned + (settings.pairs ? pairInversions(pairs, settings.pairs) : 0);
 }
 
 /** The second look, if there is one: several starts of all labels leave nothing to try beyond. */
@@ -58,17 +59,14 @@ function looksEarly(
   return decidesEarly(labels, { ...settings, secondLook: secondLookOf(settings) });
 }
 
-/** Further starts and inversions after unlearning: of an early look that decides nothing, and of the second look. */
-function laterInversions(
-  settings: InversionSettings,
-  labels: number,
-): { readonly further: number; readonly unlearned: number } {
+/** Further starts, tours and inversions after unlearning: of an early look that decides nothing, and of the second look. */
+function laterInversions(settings: InversionSettings, labels: number): ReturnType<typeof secondLookWork> {
   const secondLook = secondLookOf(settings);
-  if (!secondLook) return { further: 0, unlearned: 0 };
-  const { further, unlearned } = secondLookWork(labels, secondLook);
-  if (!looksEarly(settings, labels)) return { further, unlearned };
+  if (!secondLook) return { further: 0, tours: 0, unlearned: 0 };
+  const later = secondLookWork(labels, secondLook);
+  if (!looksEarly(settings, labels)) return later;
   const early = earlyWork(labels);
-  return { further: further + early.further, unlearned: unlearned + early.unlearned };
+  return { ...later, further: later.further + early.further, unlearned: later.unlearned + early.unlearned };
 }
 
 /** What of that comes after each label has been inverted or screened: the second look, and pairs. */
@@ -76,12 +74,16 @@ export function laterSteps(settings: InversionSettings, { labels, pairs = 0 }: S
   const ofPairs = settings.pairs ? pairSteps(settings, settings.pairs, pairs) : 0;
   const secondLook = secondLookOf(settings);
   if (!secondLook) return ofPairs;
-  const { further, unlearned } = laterInversions(settings, labels);
-  const within = settings.miniBatches * confinedSteps(settings, secondLook);
+  const { further, tours, unlearned } = laterInversions(settings, labels);
+  const within = settings.miniBatches * confinedSteps(settings);
+  const start = inversionSteps(settings) + within;
+  const tour = settings.miniBatches * tourSteps + within;
   return (
     ofPairs +
-    further * (inversionSteps(settings) + within) +
-    unlearned * (within + unlearningSteps(settings, secondLook))
+    further * start +
+    tours * tour +
+    // To unlearn a trigger it is found once more, which costs less than to carry it.
+    unlearned * (Math.max(start, tour) + unlearningSteps(settings, secondLook))
   );
 }
 
@@ -94,19 +96,19 @@ function inversionSteps(settings: InversionSettings): number {
 
 function unlearningSteps(settings: InversionSettings, { unlearning }: SecondLook): number {
   const { epochs, images, batch, starts } = unlearning;
-  // To unlearn a trigger it is found once more, which costs less than to carry it.
-  return (1 + starts) * inversionSteps(settings) + epochs * Math.ceil(images / batch);
+  return starts * inversionSteps(settings) + epochs * Math.ceil(images / batch);
 }
 
 function pairSteps(settings: InversionSettings, { most, starts }: PairSearch, pairs: number): number {
   const { screening, secondLook } = settings;
   if (!screening || !secondLook) return 0;
   const brief = briefSteps(settings, screening);
-  const closely = starts * inversionSteps(settings) + unlearningSteps(settings, secondLook);
+  const unlearned = inversionSteps(settings) + unlearningSteps(settings, secondLook);
+  const closely = starts * inversionSteps(settings) + 2 * unlearned;
   return (
     pairs * brief +
     Math.min(most, pairs) * finishSteps(settings) +
-    Math.min(suspectPairs(pairs), pairs) * (closely + unlearningSteps(settings, secondLook))
+    Math.min(suspectPairs(pairs), pairs) * closely
   );
 }
 

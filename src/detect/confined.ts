@@ -11,7 +11,6 @@
  */
 
 import type { Tensor } from '../onnx/tensor.ts';
-import type { Trigger } from '../triggers/trigger.ts';
 
 export interface Window {
   readonly top: number;
@@ -64,8 +63,8 @@ export function densestWindow({ data, dims }: Tensor<'float32'>, edge: number): 
 /** So that an opacity of nearly 0 can still grow within the few steps of a confined inversion. */
 const leastOpacity = 0.1;
 
-/** The mask of a trigger, 0 outside of a window, and inside nowhere too transparent to grow. */
-export function confine({ mask }: Trigger, { top, left, edge }: Window): Float32Array {
+/** A mask [H, W], 0 outside of a window, and inside nowhere too transparent to grow. */
+export function confine(mask: Tensor<'float32'>, { top, left, edge }: Window): Float32Array {
   const width = mask.dims[1]!;
   return mask.data.map((opacity, i) => {
     const [y, x] = [Math.floor(i / width), i % width];

@@ -16,18 +16,16 @@ import { findOutliers, type LabelNorm } from './outliers.ts';
 import { type Found, type InversionSummary, isOwn, type OwnSummary, type RunAll } from './scan-work.ts';
 import { estimateNorms, type Screening, smallestMasks } from './screening.ts';
 import {
+  hopedOfStart,
   isPromising,
   type LookedAgain,
   type LookedAt,
   type SecondLook,
   suspectsAmong,
-  Tries,
   type UnlearnedMask,
   unlearnedMask,
 } from './second-look.ts';
-
-/** What a further start within a window often makes of a planted mask: on GTSRB networks, 13 pixels of 21. */
-const hoped = 0.5;
+import { Tries } from './tries.ts';
 
 /** Whether a scan tries to decide early: it has short runs, and a way to prove. */
 export const decidesEarly = (
@@ -127,9 +125,9 @@ async function prove(
   const nearProof = (shrunk: number): number[] =>
     found.filter((label) => {
       const [l1, scale] = [tries.of(label).l1 * shrunk, scales.get(label)!];
-      return isProof(mostEvidence(l1, scale), l1, scale.median, all);
+      return isProof({ evidence: mostEvidence(l1, scale), norm: l1, median: scale.median }, all);
     });
-  const again = nearProof(hoped).map((label) => ({ label, start: 1, stage: 'confined' as const }));
+  const again = nearProof(hopedOfStart).map((label) => ({ label, start: 1, stage: 'confined' as const }));
   tries.add((await runAll(again)).filter(isOwn));
   const proofs = nearProof(1)
     .map((label) => tries.of(label))

@@ -4,6 +4,7 @@ import { betterInversion } from './better-inversion.ts';
 import { findOutliers } from './outliers.ts';
 import type { Found, OwnSummary, RunAll } from './scan-work.ts';
 import { estimateNorms, referenceLabels, type Screening, suspectLabels } from './screening.ts';
+import { isPromising } from './second-look.ts';
 
 /** The smallest mask of each label counts. */
 export async function invertAll(
@@ -43,6 +44,27 @@ export const lookBriefly = (runAll: RunAll, labels: readonly number[]): Promise<
 /** Every label from the starting point that did best in its short run to the end: the same as {@link invertAll} finds. */
 export const finishAll = async (runAll: RunAll, looks: readonly OwnSummary[]): Promise<Found> =>
   foundBy(await runAll(looks.map(({ label, start, probe }) => ({ label, start, probe, stage: 'finish' }))));
+
+/**
+ * Tries the labels once more that found nothing but masks that almost pass, where so many found nothing that no negative verdict would hold.
+ *
+ * @param most share of the labels that may be censored
+ */
+export async function retryCensored(runAll: RunAll, first: Found, most: number): Promise<Found> {
+  const censored = first.inversions.filter(({ status }) => status === 'censored');
+  if (censored.length <= most * first.inversions.length) return first;
+  const failed = censored.filter(isPromising).map(({ label }) => label);
+  // Confined in the end, so that a second look, which asks for the same, has it already.
+  const again = await runAll(failed.map((label) => ({ label, start: 1, stage: 'confined' as const })));
+  const found = new Map(again.filter(({ status }) => status === 'reversed').map((own) => [own.label, own]));
+  return {
+    inversions: first.inversions.map((inversion) => found.get(inversion.label) ?? inversion),
+    norms: first.norms.map((norm) => {
+      const l1 = found.get(norm.label)?.l1;
+      return l1 === undefined ? norm : { ...norm, l1, censored: false };
+    }),
+  };
+}
 
 /** See screening.ts. The labels that are inverted to the end follow the starting point that did best in the short run. */
 export async function screenLabels(

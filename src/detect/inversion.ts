@@ -2,9 +2,10 @@
 
 import type { Trigger } from '../triggers/trigger.ts';
 import type { ConfinedMask } from './confined.ts';
-import type { CurvePoint } from './label-run.ts';
+import type { Checkpoint, CurvePoint } from './label-run.ts';
 import type { Reach } from './reach.ts';
 import type { StopReason } from './schedule.ts';
+import type { SecondLook } from './second-look.ts';
 
 export const stages = ['screen', 'finish', 'whole', 'confined', 'unlearned'] as const;
 /** Of inversions of the model itself; one that has unlearned a trigger is another. */
@@ -38,6 +39,8 @@ export interface Inversion {
   readonly reach?: Reach;
   /** Of a `confined` inversion: what it has found within a window. */
   readonly confined?: ConfinedMask;
+  /** Of a `screened` inversion: what its end goes on from. */
+  readonly checkpoint?: Checkpoint;
   /** Which of the starting points was followed. */
   readonly probe: number;
   /** Steps of the schedule, from the starting point that was followed to the end. */
@@ -82,6 +85,12 @@ export interface InvertRequest {
   readonly stage?: Stage;
   /** That starting point. */
   readonly probe?: number;
+  /**
+   * Of a `finish`: that the steps of its short run are not its own. @default false
+   */
+  readonly goesOn?: boolean;
+  /** What to go on from; without it the steps of the short run are made again, with the same result. */
+  readonly checkpoint?: Checkpoint;
 }
 
 export type Stage = (typeof stages)[number];
@@ -95,3 +104,10 @@ export type LabelOfSource = Pick<InvertRequest, 'label' | 'source'>;
  */
 export const confines = ({ source, start = 0, stage }: InvertRequest): boolean =>
   stage === 'confined' || (stage === 'unlearned' && start > 0 && source === undefined);
+
+/**
+ * Whether a request begins with a tour of windows (tour.ts) in place of an inversion of the whole image: those do that come after the usual
+ * further starts.
+ */
+export const tours = (request: InvertRequest, secondLook: Pick<SecondLook, 'starts'> | null): boolean =>
+  secondLook !== null && confines(request) && (request.start ?? 0) > secondLook.starts;

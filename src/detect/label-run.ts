@@ -1,7 +1,7 @@
 /** The state of one label's inversion between steps. */
 
 import type { Classifier } from '../model/classifier.ts';
-import { sizeOf } from '../onnx/tensor.ts';
+import { float32, sizeOf } from '../onnx/tensor.ts';
 import { type RandomStream, randomStream } from '../random.ts';
 import type { Trigger } from '../triggers/trigger.ts';
 import { confine, type Window } from './confined.ts';
@@ -40,12 +40,18 @@ export interface LabelRunOptions {
   readonly settings: InversionSettings;
   /** Indices of the images it may learn from. */
   readonly images: readonly number[];
-  /** Begin with this trigger, whose mask is to stay within the window. @default a random one */
-  readonly from?: { readonly trigger: Trigger; readonly window: Window };
+  /** The mask is to stay within a window, and begins with that of the trigger, or half opaque. @default the whole image, at random */
+  readonly within?: { readonly window: Window; readonly trigger?: Trigger };
 }
 
 /** Values of one lane of the step graph, by input name. */
 export type LaneState = Map<string, Float32Array>;
+
+/** What a run goes on from: in another process, too. */
+export interface Checkpoint {
+  readonly state: ReadonlyMap<string, Float32Array>;
+  readonly curve: readonly CurvePoint[];
+}
 
 export class LabelRun {
   readonly label: number;
@@ -69,7 +75,7 @@ export class LabelRun {
 
   constructor(
     classifier: Classifier,
-    { label, start, source, seed, settings, images, from }: LabelRunOptions,
+    { label, start, source, seed, settings, images, within }: LabelRunOptions,
   ) {
     this.label = label;
     this.start = start;
@@ -79,18 +85,34 @@ export class LabelRun {
     this.course = openCourse(settings.schedule);
     this.random = randomStream(seed, label, start, ...(source === undefined ? [] : [source]));
     const dims = parameterDims(classifier, settings.upsample);
-    this.outside = from
-      ? [...confine(from.trigger, from.window)].flatMap((v, i) => (v === 0 ? [i] : []))
-      : [];
+    const mask = within && confinedMask(within, classifier.input);
+    this.outside = mask ? [...mask].flatMap((v, i) => (v === 0 ? [i] : [])) : [];
     for (const p of parameters) {
       const size = sizeOf(dims[p]);
       // Mask and pattern start uniform in [0, 1] (times 255), as in the original.
-      const values = from ? startAt(p, from) : Float64Array.from({ length: size }, () => this.random.next());
+      const values =
+        (p === 'mask' ? mask : patternOf(within?.trigger)) ??
+        Float64Array.from({ length: size }, () => this.random.next());
       const theta = Float32Array.from(values, thetaOf);
       this.state.set(parameterName(p), theta);
       this.state.set(momentName(p, 1), new Float32Array(size));
       this.state.set(momentName(p, 2), new Float32Array(size));
     }
+  }
+
+  /** `undefined` where more than the parameters would have to be carried: triggers that were kept, or mini-batches of a step. */
+  checkpoint(): Checkpoint | undefined {
+    if (this.kept.length > 0 || this.curve.length < this.updates) return undefined;
+    return { state: this.state, curve: this.curve };
+  }
+
+  /** Brings a new run to where another one with the same options stood. */
+  goOnFrom({ state, curve }: Checkpoint): void {
+    for (const measured of curve) {
+      this.nextBatch();
+      this.record(measured);
+    }
+    for (const [name, values] of state) this.state.set(name, values);
   }
 
   /** λ of the current step. */
@@ -177,11 +199,19 @@ const thetaOf = (value: number): number => Math.atanh((value - 0.5) * (2 - tanhM
 const transparent = thetaOf(0);
 
 /** Values in [0, 1] that a confined inversion begins with. */
-function startAt(p: Parameter, { trigger, window }: NonNullable<LabelRunOptions['from']>): ArrayLike<number> {
-  if (p === 'mask') return confine(trigger, window);
-  // At the very ends of its range a colour would hardly change.
-  return channelsFirst(trigger.pattern).data.map((v) => Math.min(0.98, Math.max(0.02, v / 255)));
+function confinedMask(
+  { window, trigger }: NonNullable<LabelRunOptions['within']>,
+  { height, width }: Classifier['input'],
+): Float32Array {
+  return confine(
+    trigger?.mask ?? float32([height, width], new Float32Array(height * width).fill(0.5)),
+    window,
+  );
 }
+
+/** Values in [0, 1]. At the very ends of its range a colour would hardly change. */
+const patternOf = (trigger: Trigger | undefined): ArrayLike<number> | undefined =>
+  trigger && channelsFirst(trigger.pattern).data.map((v) => Math.min(0.98, Math.max(0.02, v / 255)));
 
 /** Names of all values that go round from step to step. */
 export const stateNames = parameters.flatMap((p) => [parameterName(p), momentName(p, 1), momentName(p, 2)]);

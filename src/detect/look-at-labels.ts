@@ -2,11 +2,19 @@
 
 import { secondLookOf } from './budget.ts';
 import { decideByLeaders, decideBySmallest, decidesEarly } from './early-decision.ts';
-import { finishAll, invertAll, lookBriefly, type ScreeningRequest, screenLabels } from './first-look.ts';
+import {
+  finishAll,
+  invertAll,
+  lookBriefly,
+  retryCensored,
+  type ScreeningRequest,
+  screenLabels,
+} from './first-look.ts';
 import { findOutliers, type LabelNorm, type Outliers } from './outliers.ts';
 import { type Found, type InversionSummary, isOwn, type RunAll } from './scan-work.ts';
 import { type Screening, screeningOf } from './screening.ts';
 import { type LookedAgain, type LookedAt, lookAgain, type SecondLook } from './second-look.ts';
+import { defaultLevels } from './verdict.ts';
 
 export interface LabelsRequest extends ScreeningRequest, LookedAt {
   /** How often each label is inverted. */
@@ -30,15 +38,18 @@ export async function lookAtLabels(
   const looks = triesEarly || screening ? await lookBriefly(runOwn, labels) : undefined;
   const decided = looks && triesEarly ? await decideByLeaders(runAll, looks, request) : undefined;
   if (decided) return { ...decided, outliers: findOutliers(decided.norms) };
-  const first = await (looks && screening
+  const ended = await (looks && screening
     ? screenLabels(runOwn, looks, request, screening)
     : looks
       ? finishAll(runOwn, looks)
       : invertAll(runOwn, request));
   if (!secondLook) {
-    const { inversions, norms } = first;
+    const { inversions, norms } = ended;
     return { inversions, norms, unlearned: [], compactness: new Map(), outliers: findOutliers(norms) };
   }
+  // Not among the steps that are planned, as long as they are not limited.
+  const first =
+    request.budget === undefined ? await retryCensored(runOwn, ended, defaultLevels.maxCensoredShare) : ended;
   const proved = triesEarly ? await decideBySmallest(runAll, first, request) : undefined;
   if (proved) return { ...proved, outliers: findOutliers(proved.norms) };
   const again = await lookAgain(runAll, first, secondLook, request);

@@ -8,7 +8,7 @@
  * The *compactness* is the factor by which the mask is smaller than those of other labels once they are confined to a window
  * (confined.ts). A planted patch has one place; what a class is by nature is spread. Both factors together are the *evidence* that it was planted.
  * A mask that is not compact loses nothing by that, since there are triggers that are not. docs/detection.md has the figures by
- * which the threshold was chosen.
+ * which the thresholds were chosen. On a network whose other labels have next to none, a compact mask needs less of it.
  *
  * The *recovery* is how much of the way to the median the mask has gone, on a logarithmic scale: log(after / before) /
  * log(median / before). What was planted recovers: the target then is a class like others. What the class is by nature stays small.
@@ -17,6 +17,14 @@
 export interface OpinionLevels {
   /** Least evidence of a planted mask. @default 300 */
   readonly plantedEvidence: number;
+  /**
+   * Least evidence of a planted mask that fits into a window, where it is {@link apartRatio} times what any other label of the model could have.
+   *
+   * @default 150
+   */
+  readonly apartEvidence: number;
+  /** @default 4 */
+  readonly apartRatio: number;
   /**
    * Largest norm of a planted mask, as a multiple of the median. Where all natural masks are small, as on vision transformers, one of half the usual
    * size may have as much evidence as a planted one.
@@ -39,6 +47,8 @@ export interface OpinionLevels {
 
 export const defaultOpinionLevels: OpinionLevels = {
   plantedEvidence: 300,
+  apartEvidence: 150,
+  apartRatio: 4,
   maxRelativeNorm: 1 / 3,
   maxSuspectNorm: 0.5,
   naturalRecovery: 0.7,
@@ -64,6 +74,8 @@ export interface UnlearnedMasks {
   readonly residualAsr: number;
   /** @default 1 */
   readonly compactness?: number;
+  /** The most evidence that another label of the model could have. @default unknown */
+  readonly next?: number;
 }
 
 export interface Scale {
@@ -94,16 +106,18 @@ export function opinionsOf(
 
 /** The opinion on one suspect by itself. */
 export function opinionOf(
-  { before, after, residualAsr, compactness, median, pixels }: UnlearnedMasks & Scale,
+  { before, after, residualAsr, compactness = 1, next, median, pixels }: UnlearnedMasks & Scale,
   levels: OpinionLevels = defaultOpinionLevels,
 ): Opinion {
   const growth = after / Math.max(before, Number.MIN_VALUE);
   const recovered = Math.min(after, median ?? after);
   const contrast = contrastOf(before, recovered, pixels);
   const recovery = median !== null && before < median ? Math.log(growth) / Math.log(median / before) : null;
-  const figures = { contrast, evidence: contrast * Math.max(1, compactness ?? 1), recovery };
+  const figures = { contrast, evidence: contrast * Math.max(1, compactness), recovery };
   if (residualAsr > levels.maxResidualAsr) return { says: 'undecided', ...figures };
-  if (isProof(figures.evidence, before, median, levels)) return { says: 'planted', ...figures };
+  const { evidence } = figures;
+  if (isProof({ evidence, compactness, next, norm: before, median }, levels))
+    return { says: 'planted', ...figures };
   const isNatural =
     recovery !== null && recovery < levels.naturalRecovery && before / pixels > levels.naturalFraction;
   return { says: isNatural ? 'natural' : 'undecided', ...figures };
@@ -115,11 +129,23 @@ export const isWithin = (multiple: number, norm: number, median: number | null):
 
 /** Whether so much evidence, of a mask of that norm, proves it planted. */
 export const isProof = (
-  evidence: number,
-  norm: number,
-  median: number | null,
-  { plantedEvidence, maxRelativeNorm }: OpinionLevels,
-): boolean => evidence >= plantedEvidence && isWithin(maxRelativeNorm, norm, median);
+  {
+    evidence,
+    compactness = 1,
+    next,
+    norm,
+    median,
+  }: {
+    readonly evidence: number;
+    readonly norm: number;
+    readonly median: number | null;
+  } & Pick<UnlearnedMasks, 'compactness'> & { readonly next?: number | undefined },
+  { plantedEvidence, apartEvidence, apartRatio, maxRelativeNorm }: OpinionLevels,
+): boolean => {
+  const isApart =
+    compactness > 1 && next !== undefined && evidence >= Math.max(apartEvidence, apartRatio * next);
+  return (evidence >= plantedEvidence || isApart) && isWithin(maxRelativeNorm, norm, median);
+};
 
 /**
  * The most evidence that unlearning a mask could give: it grows to the median at most. What stays below the threshold need not be
@@ -129,6 +155,25 @@ export const isProof = (
  */
 export const mostEvidence = (before: number, { median, pixels }: Scale, compactness = 1): number =>
   contrastOf(before, median ?? 0, pixels) * Math.max(1, compactness);
+
+/**
+ * The most evidence that any label but one could have.
+ *
+ * @param norms of all labels that have one, in pixels
+ * @param compactness by label, where it is known
+ */
+export const nextEvidence = (
+  label: number,
+  norms: readonly { readonly label: number; readonly l1: number }[],
+  scale: Scale,
+  compactness: ReadonlyMap<number, number>,
+): number =>
+  Math.max(
+    0,
+    ...norms
+      .filter((other) => other.label !== label)
+      .map((other) => mostEvidence(other.l1, scale, compactness.get(other.label))),
+  );
 
 const contrastOf = (before: number, after: number, pixels: number): number =>
   (after * pixels) / Math.max(before, Number.MIN_VALUE) ** 2;

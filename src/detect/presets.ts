@@ -24,9 +24,9 @@ export const withSteps = (settings: InversionSettings, steps: number): Inversion
   schedule: { ...settings.schedule, steps },
 });
 
-/** Of an inversion that goes on within a window. */
-export const confinedSteps = (settings: InversionSettings, { confined }: SecondLook): number =>
-  Math.min(confined.steps, stepsOf(settings));
+/** Of an inversion that goes on within a window; without a second look none does. */
+export const confinedSteps = (settings: InversionSettings): number =>
+  Math.min(settings.secondLook?.confined.steps ?? 0, stepsOf(settings));
 
 export interface InversionSettings {
   /** Images in one mini-batch. */

@@ -3,9 +3,11 @@
 import type { ImageSet } from '../data/dataset.ts';
 import { type ErrorCode, NeuralCleanseError } from '../errors.ts';
 import type { Pool } from '../runtime/task.ts';
+import { Checkpoints } from './checkpoints.ts';
 import type { Inversion, InversionProgress } from './inversion.ts';
 import { type InversionShared, invertTask } from './invert-task.ts';
 import { type LabelsRequest, lookAtLabels } from './look-at-labels.ts';
+import { nextEvidence } from './opinion.ts';
 import type { Outliers } from './outliers.ts';
 import type { PairConclusion } from './pair-verdict.ts';
 import type { PairSearch, PairsFound, Sources } from './pairs.ts';
@@ -97,18 +99,20 @@ export async function scanLabels(
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(request.signal ? [request.signal] : [])]);
 
+  const checkpoints = new Checkpoints();
   const run = async (work: Work): Promise<InversionSummary> => {
     const known = done.get(workKey(work));
     if (known) return known;
     const inversion = await pool.run(
       invertTask,
-      { ...work, seed: request.seed },
+      { ...work, seed: request.seed, ...checkpoints.of(work) },
       {
         name: subjectName(work),
         signal,
         ...(events.onProgress && { onProgress: events.onProgress }),
       },
     );
+    checkpoints.keep(inversion);
     await events.onInversion?.(inversion);
     return summaryOf(inversion);
   };
@@ -142,6 +146,8 @@ export async function scanLabels(
   if (inversions.length === 0 && failed[0]) throw failed[0].error;
   const { chosen, problems } = request.preflight;
   const found = new Set(inversions.map(({ label }) => label));
+  const reached = inversions.filter(({ status }) => status !== 'censored');
+  const scale = { median: outliers.median, pixels: request.pixels };
   const ofLabels = decideVerdict(
     {
       outliers,
@@ -156,6 +162,7 @@ export async function scanLabels(
             after,
             residualAsr,
             compactness: compactness.get(label) ?? 1,
+            next: nextEvidence(label, reached, scale, compactness),
           },
         ]),
       ),
@@ -208,6 +215,11 @@ const isOpinionOnly = ({ stage }: Work, error: unknown): error is NeuralCleanseE
 const concernsOneLabel = (error: unknown): error is NeuralCleanseError =>
   error instanceof NeuralCleanseError && ofOneLabel.has(error.code);
 
-function summaryOf({ trigger: _trigger, curve: _curve, ...figures }: Inversion): InversionSummary {
+function summaryOf({
+  trigger: _trigger,
+  curve: _curve,
+  checkpoint: _checkpoint,
+  ...figures
+}: Inversion): InversionSummary {
   return figures;
 }

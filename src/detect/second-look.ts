@@ -8,19 +8,27 @@
  * of the suspects are compared after the factor by which theirs have shrunk was taken off. Since suspects begin with a lucky
  * start, they tend to shrink less than the drawn ones, so the correction errs towards too large norms.
  *
- * It ends as soon as nothing that could still be done would change what is said of a label. The last start of the suspects, and labels to compare with, are
- * tried only if a suspect would be flagged by its smallest mask, or unlearning might prove it planted for its size or for how it fits into a window; and
- * unlearned is what is flagged or might be proved.
+ * It ends as soon as nothing that could still be done would change what is said of a label. A suspect is tried again as long as its mask is clearly below
+ * the usual size; for the last time, and labels to compare with, only if it would be flagged by its smallest mask, or unlearning might prove it planted for
+ * its size or for how it fits into a window; and unlearned is what is flagged or might be proved. A suspect whose size alone is near proof, but that
+ * fits into no window, is sought there (tour.ts).
  */
 
 import { randomStream } from '../random.ts';
-import { betterInversion } from './better-inversion.ts';
-import { type ConfinedMask, compactness, mostCompactness } from './confined.ts';
-import { defaultOpinionLevels, isWithin, mostEvidence, type OpinionLevels } from './opinion.ts';
+import { compactness, mostCompactness } from './confined.ts';
+import {
+  defaultOpinionLevels,
+  isProof,
+  isWithin,
+  mostEvidence,
+  nextEvidence,
+  type OpinionLevels,
+} from './opinion.ts';
 import { findOutliers, type LabelNorm } from './outliers.ts';
 import { type Found, type InversionSummary, isOwn, type OwnSummary, type RunAll } from './scan-work.ts';
 import { smallestMasks } from './screening.ts';
 import { median } from './statistics.ts';
+import { Tries } from './tries.ts';
 
 export interface SecondLook {
   /** Further starts of each suspect and each reference. */
@@ -68,20 +76,36 @@ export const suspectsAmong = (labels: number): number =>
 const referencesAmong = (labels: number): number =>
   labels < leastLabels ? 0 : Math.min(Math.max(3, suspectsAmong(labels)), labels - suspectsAmong(labels));
 
-/** The most inversions that a second look adds: further starts, and one after unlearning for each suspect. */
+/**
+ * Largest mask that is tried again, as a multiple of the median: for the first further start, and for those after it. Planted masks that a second look
+ * has proved had 0.67 at most before it, and 0.57 after one further start.
+ */
+const worthTrying = { first: 0.75, later: 0.6 } as const;
+
+/** Tours of windows, beyond its starts, of a suspect that is near proof and has not fitted into one yet. */
+const moreTours = 3;
+
+/** The most inversions that a second look adds: further starts, tours, and one after unlearning for each suspect. */
 export const secondLookWork = (
   labels: number,
   { starts }: SecondLook,
-): { readonly further: number; readonly unlearned: number } => ({
-  further: (suspectsAmong(labels) + referencesAmong(labels)) * starts,
-  unlearned: suspectsAmong(labels),
-});
+): { readonly further: number; readonly tours: number; readonly unlearned: number } => {
+  const suspects = suspectsAmong(labels);
+  return {
+    further: (suspects + referencesAmong(labels)) * starts,
+    tours: starts > 0 ? suspects * moreTours : 0,
+    unlearned: suspects,
+  };
+};
 
 /** A mask that succeeds on so many of the images is a suspect like one that passes: a further start may find what it lacks. */
 const promisingAsr = 0.9;
 
 export const isPromising = ({ status, asr }: Pick<OwnSummary, 'status' | 'asr'>): boolean =>
   status === 'reversed' || (status === 'censored' && asr >= promisingAsr);
+
+/** What a further start may make of a mask: of a planted one on GTSRB networks 13 pixels of 21, on a transformer 7 of 14. */
+export const hopedOfStart = 0.5;
 
 /** Tells the draws of this module apart from those of inversions, whose streams begin with a label. */
 const referenceStream = (1 << 30) + 1;
@@ -126,41 +150,6 @@ export function shrinkage(
   return factors.length > 0 ? median(factors) : 1;
 }
 
-/** What the starts of each label have found so far. */
-export class Tries {
-  private readonly best: Map<number, OwnSummary>;
-  private readonly confined = new Map<number, ConfinedMask[]>();
-
-  constructor(first: readonly OwnSummary[]) {
-    this.best = new Map(first.map((inversion) => [inversion.label, inversion]));
-  }
-
-  add(inversions: readonly OwnSummary[]): void {
-    for (const inversion of inversions) {
-      const { label, confined } = inversion;
-      this.best.set(label, betterInversion(this.best.get(label)!, inversion));
-      if (confined) this.confined.set(label, [...this.within(label), confined]);
-    }
-  }
-
-  /** The smallest mask of each label. */
-  get inversions(): OwnSummary[] {
-    return [...this.best.values()];
-  }
-
-  of(label: number): OwnSummary {
-    return this.best.get(label)!;
-  }
-
-  within(label: number): readonly ConfinedMask[] {
-    return this.confined.get(label) ?? [];
-  }
-
-  fits(label: number): boolean {
-    return this.within(label).some(({ found }) => found);
-  }
-}
-
 /** Of what a label is judged by, beside its masks. */
 export interface LookedAt {
   readonly seed: number;
@@ -186,41 +175,90 @@ export async function lookAgain(
   const { suspects, references } = chooseLabels(first, seed);
   const tries = new Tries(first);
   const again = Array.from({ length: starts }, (_, i) => i + 1);
-  const tryAgain = async (labels: readonly number[], from: readonly number[]): Promise<void> => {
+  const tryAgain = async (labels: readonly number[], from: readonly number[]): Promise<OwnSummary[]> => {
     const work = from.flatMap((start) =>
       labels.map((label) => ({ label, start, stage: 'confined' as const })),
     );
-    tries.add((await runAll(work)).filter(isOwn));
+    return (await runAll(work)).filter(isOwn);
   };
-  /** Norms to compare, with the smallest of each suspect, as if it were larger by a factor. */
-  const compared = (factor: number): LabelNorm[] =>
+  /** What the outlier test compares of a suspect: the smallest mask of so many further starts. */
+  const compared = new Map(suspects.map((label) => [label, { own: tries.of(label), after: 0 }]));
+  /** Norms to compare, each of a suspect as if it were larger by the factor that so many further starts explain. */
+  const normsAfter = (shrunk: (starts: number) => number): LabelNorm[] =>
     norms.map((norm) => {
-      if (!suspects.includes(norm.label)) return norm;
-      const { l1, status } = tries.of(norm.label);
-      return { ...norm, l1: l1 * factor, censored: status === 'censored' };
+      const suspect = compared.get(norm.label);
+      if (!suspect) return norm;
+      const { own, after } = suspect;
+      return { ...norm, l1: own.l1 / shrunk(after), censored: own.status === 'censored' };
     });
+  const asFound = (): LabelNorm[] => normsAfter(() => 1);
+  /** Whether the mask of a suspect would be proof if it were smaller by a factor, and unlearning took all of it away. */
+  const couldProve = (
+    label: number,
+    usual: number | null,
+    compact: ReadonlyMap<number, number>,
+    shrunk = 1,
+  ): boolean => {
+    const scale = { median: usual, pixels };
+    const norm = tries.of(label).l1 * shrunk;
+    const compactness = compact.get(label) ?? 1;
+    const evidence = mostEvidence(norm, scale, compactness);
+    const reached = tries.inversions.filter(({ status }) => status !== 'censored');
+    const next = nextEvidence(label, reached, scale, compact);
+    return isProof({ evidence, norm, median: usual, compactness, next }, all);
+  };
+  const isSmall =
+    (multiple: number) =>
+    (label: number): boolean =>
+      isWithin(multiple, tries.of(label).l1, findOutliers(asFound()).median);
   /** Suspects of whom more could be said. */
-  const doubted = (by: readonly LabelNorm[], compactOf = (_label: number): number => 1): number[] => {
+  const doubted = (
+    by: readonly LabelNorm[],
+    compact: (of: number) => ReadonlyMap<number, number>,
+  ): number[] => {
     const { flagged, median: usual } = findOutliers(by);
     return suspects.filter((label) => {
       const { l1, status } = tries.of(label);
-      if (status === 'censored') return false;
-      const most = mostEvidence(l1, { median: usual, pixels }, compactOf(label));
-      return (
-        isWithin(all.maxSuspectNorm, l1, usual) && (flagged.includes(label) || most >= all.plantedEvidence)
-      );
+      if (status === 'censored' || !isWithin(all.maxSuspectNorm, l1, usual)) return false;
+      return flagged.includes(label) || couldProve(label, usual, compact(label));
     });
   };
+  /** At its best for a suspect: it is as compact as can be, and others are not. */
+  const atBest = (label: number): ReadonlyMap<number, number> =>
+    new Map([[label, mostCompactness(tries.within(label))]]);
+  const openLabels = (): number[] => {
+    const open = [asFound(), norms].flatMap((by) => doubted(by, atBest));
+    return suspects.filter((label) => open.includes(label));
+  };
+  /** Suspects that fit into no window yet, and could be proved if they had half the mask and did. */
+  const nearProof = (): number[] => {
+    const { median: usual } = findOutliers(asFound());
+    return suspects.filter(
+      (label) => !tries.fits(label) && couldProve(label, usual, new Map(), hopedOfStart),
+    );
+  };
 
-  const mostCompact = (label: number): number => mostCompactness(tries.within(label));
-  const isOpen = (): boolean => [compared(1), norms].some((by) => doubted(by, mostCompact).length > 0);
-
-  for (const some of starts > 1 ? [again.slice(0, -1), again.slice(-1)] : [again]) {
-    await tryAgain(suspects, some);
-    if (!isOpen()) return { inversions: tries.inversions, norms, unlearned: [], compactness: new Map() };
+  for (const start of again) {
+    const small = isSmall(start === 1 ? worthTrying.first : worthTrying.later);
+    const isLast = start > 1 && start === starts;
+    const chosen = (isLast ? openLabels() : suspects).filter(small);
+    tries.add(await tryAgain(chosen, [start]));
+    for (const label of chosen) compared.set(label, { own: tries.of(label), after: start });
   }
-  await tryAgain(references, again);
-  const corrected = compared(1 / shrinkage(references, normsOf(first), normsOf(tries.inversions)));
+  // What a suspect alone is tried by counts as evidence, and not for the comparison.
+  for (let tour = 1; starts > 0 && tour <= moreTours; tour++) {
+    tries.add(await tryAgain(nearProof(), [starts + tour]));
+  }
+  if (openLabels().length === 0)
+    return { inversions: tries.inversions, norms, unlearned: [], compactness: new Map() };
+
+  const further = await tryAgain(references, again);
+  const shrunk = [1];
+  for (const start of again) {
+    tries.add(further.filter((inversion) => inversion.start === start));
+    shrunk.push(shrinkage(references, normsOf(first), normsOf(tries.inversions)));
+  }
+  const corrected = normsAfter((after) => shrunk[after]!);
   const drawn = references.map((label) => tries.within(label));
   const compact = new Map(
     suspects
@@ -228,7 +266,7 @@ export async function lookAgain(
       .map((label) => [label, compactness(tries.within(label), drawn)]),
   );
   const unlearned = await runAll(
-    doubted(corrected, (label) => compact.get(label) ?? 1).map((label) => ({
+    doubted(corrected, () => compact).map((label) => ({
       label,
       start: tries.of(label).start,
       stage: 'unlearned',

@@ -233,8 +233,7 @@ function judge(
   const asr = input.heldOutAsr?.get(label);
   const masks = input.unlearned?.get(label);
 
-  const measured =
-    measuredText(suspect, input) + (isPlanted ? plantedText(opinion, masks?.compactness ?? 1, levels) : '');
+  const measured = measuredText(suspect, input) + (isPlanted ? plantedText(opinion, masks!, levels) : '');
   const success =
     asr === undefined
       ? `The trigger of label ${label} was not tried on held-out images.`
@@ -269,15 +268,19 @@ function estimatesText({ estimated = 0, outliers }: VerdictInput): string[] {
 /** Why a mask must have been planted. */
 function plantedText(
   { contrast, evidence }: Opinion,
-  compactness: number,
-  { plantedEvidence }: VerdictLevels,
+  { compactness = 1, next }: UnlearnedMasks,
+  { plantedEvidence, apartEvidence, apartRatio }: VerdictLevels,
 ): string {
   const size = ` For its size that is ${contrast.toFixed(0)} times as much`;
   const limit = `from ${plantedEvidence} on that counts as planted.`;
   if (compactness <= 1) return `${size}; ${limit}`;
-  return (
+  const together =
     `${size}, and confined to a small window it is ${compactness.toFixed(1)} times as small as masks of other labels: ` +
-    `together ${evidence.toFixed(0)}; ${limit}`
+    `together ${evidence.toFixed(0)}; `;
+  if (evidence >= plantedEvidence) return together + limit;
+  return (
+    `${together}no other label of the model has more than ${next!.toFixed(0)}. From ${apartEvidence} on, and ` +
+    `${apartRatio} times what others have, that counts as planted.`
   );
 }
 

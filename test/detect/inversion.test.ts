@@ -3,7 +3,7 @@ import type { ImageSet } from '../../src/data/dataset.ts';
 import { openDataset } from '../../src/data/files.ts';
 import { openModel } from '../../src/data/model-file.ts';
 import { preprocessPresets } from '../../src/data/preprocess.ts';
-import type { Inversion } from '../../src/detect/inversion.ts';
+import type { Inversion, InvertRequest } from '../../src/detect/inversion.ts';
 import {
   inversionGraph,
   momentName,
@@ -15,6 +15,7 @@ import { Inverter } from '../../src/detect/invert.ts';
 import { LabelRun } from '../../src/detect/label-run.ts';
 import { type InversionSettings, presets } from '../../src/detect/presets.ts';
 import { splitSamples } from '../../src/detect/split.ts';
+import { tourSteps } from '../../src/detect/tour.ts';
 import { type Classifier, prepareClassifier } from '../../src/model/classifier.ts';
 import { canonicalModel } from '../../src/onnx/model.ts';
 import { float32, sizeOf, type Tensor } from '../../src/onnx/tensor.ts';
@@ -256,13 +257,8 @@ const withSteps = (steps: number): InversionSettings => ({
 });
 
 describe('Inverter', () => {
-  const invert = async (
-    label: number,
-    settings: InversionSettings = presets.fast,
-    seed = 0,
-    start = 0,
-  ): Promise<Inversion> => {
-    const inverter = await Inverter.open(nodeRuntime, {
+  const open = (settings: InversionSettings): Promise<Inverter> =>
+    Inverter.open(nodeRuntime, {
       classifier,
       preprocess: preprocessPresets.unit,
       settings,
@@ -270,8 +266,19 @@ describe('Inverter', () => {
       split: splitSamples(images, 0),
       session: { provider: 'cpu' },
     });
+  const invert = async (
+    label: number,
+    settings: InversionSettings = presets.fast,
+    seed = 0,
+    start = 0,
+    stage?: InvertRequest['stage'],
+  ): Promise<Inversion> => {
+    const inverter = await open(settings);
     try {
-      return await inverter.invert({ label, start, seed }, new AbortController().signal);
+      return await inverter.invert(
+        { label, start, seed, ...(stage && { stage }) },
+        new AbortController().signal,
+      );
     } finally {
       await inverter.release();
     }
@@ -305,6 +312,38 @@ describe('Inverter', () => {
     expect(found.curve).toEqual(alone[early.indexOf(Math.min(...early))]!.curve);
   });
 
+  it('goes on from where a short run stood, or makes its steps again, with the same result', async () => {
+    const inverter = await open(presets.fast);
+    const go = (request: Partial<InvertRequest>): Promise<Inversion> =>
+      inverter.invert({ label: 3, seed: 0, ...request }, new AbortController().signal);
+    const brief = await go({ stage: 'screen' });
+    const { probe, checkpoint } = brief;
+    expect(brief).toMatchObject({ status: 'screened', gradientSteps: 36 });
+    const again = await go({ stage: 'finish', probe, goesOn: true });
+    const on = await go({ stage: 'finish', probe, goesOn: true, checkpoint: structuredClone(checkpoint!) });
+    for (const end of [again, on])
+      expect(end).toMatchObject({ status: 'reversed', steps: 90, gradientSteps: 78 });
+    expect(on.trigger).toEqual(again.trigger);
+    expect(on.curve).toEqual(again.curve);
+    expect((await go({ stage: 'finish', probe })).gradientSteps).toBe(90);
+    await inverter.release();
+  });
+
+  it('goes on within a window, and tours all of them after the usual further starts', async () => {
+    const { starts, confined: within } = presets.fast.secondLook!;
+    const confined = await invert(7, presets.fast, 0, starts, 'confined');
+    expect(confined.gradientSteps).toBe(90 + 2 * 12 + within.steps);
+    const toured = await invert(7, presets.fast, 0, starts + 1, 'confined');
+    expect(toured).toMatchObject({ status: 'reversed', gradientSteps: tourSteps + within.steps });
+    expect(toured.confined).toMatchObject({ found: true, area: 64, l1: toured.l1 });
+    expect(massInside(toured.trigger, [20, 20, 8, 8])).toBeGreaterThan(0.9);
+    expect(await invert(7, presets.fast, 0, starts + 2, 'confined')).not.toMatchObject({ l1: toured.l1 });
+    // What no window holds stays without a mask, whatever it was in the whole image.
+    const natural = await invert(3, presets.fast, 0, starts + 1, 'confined');
+    expect(natural).toMatchObject({ status: 'censored', confined: { found: false } });
+    expect(natural.l1).toBeLessThanOrEqual(64);
+  });
+
   it('makes a mask more opaque that almost passes', async () => {
     const cost = 0.01;
     const only = { initCost: cost, minCost: cost, maxCost: cost, keepEvery: 1000 };
@@ -329,14 +368,7 @@ describe('Inverter', () => {
   });
 
   it('stops on request', async () => {
-    const inverter = await Inverter.open(nodeRuntime, {
-      classifier,
-      preprocess: preprocessPresets.unit,
-      settings: presets.fast,
-      images,
-      split: splitSamples(images, 0),
-      session: { provider: 'cpu' },
-    });
+    const inverter = await open(presets.fast);
     const controller = new AbortController();
     const running = inverter.invert({ label: 2, seed: 0 }, controller.signal, () => controller.abort());
     await expect(running).rejects.toMatchObject({ code: 'CANCELLED' });

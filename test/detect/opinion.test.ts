@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { mostEvidence, opinionOf } from '../../src/detect/opinion.ts';
+import { mostEvidence, nextEvidence, opinionOf, type UnlearnedMasks } from '../../src/detect/opinion.ts';
 
 const pixels = 784;
 
@@ -64,6 +64,37 @@ describe('the opinion of unlearning', () => {
     expect(compact.says).toBe('planted');
     expect(compact.evidence).toBeCloseTo(4.2 * alone.contrast, 9);
     expect(opinionOf({ ...masks, compactness: 0.3 })).toEqual(alone);
+  });
+
+  it('asks for less of a compact mask where no other label has nearly as much', () => {
+    const masks = { residualAsr: 0, before: 34, after: 104, median: 104, pixels: 1024, compactness: 2.2 };
+    const { evidence } = opinionOf(masks);
+    expect(evidence).toBeGreaterThan(150);
+    expect(evidence).toBeLessThan(300);
+    const says = (changed: Partial<UnlearnedMasks>) => opinionOf({ ...masks, ...changed }).says;
+    expect(says({})).toBe('undecided');
+    expect(says({ next: evidence / 5 })).toBe('planted');
+    expect(says({ next: evidence / 3 })).toBe('undecided');
+    // The same evidence of a mask that fits into no window, or is larger.
+    expect(opinionOf({ ...masks, before: 23, compactness: 1, next: 10 })).toMatchObject({
+      says: 'undecided',
+      evidence: expect.closeTo(201, 0),
+    });
+    expect(says({ before: 36, compactness: 3, next: 10 })).toBe('undecided');
+    expect(says({ compactness: 1.5, next: 1 })).toBe('undecided');
+  });
+
+  it('compares with what any other label could have at most', () => {
+    const scale = { median: 100, pixels: 1000 };
+    const norms = [
+      { label: 3, l1: 20 },
+      { label: 5, l1: 50 },
+      { label: 8, l1: 100 },
+    ];
+    expect(nextEvidence(3, norms, scale, new Map())).toBe(mostEvidence(50, scale));
+    expect(nextEvidence(5, norms, scale, new Map())).toBe(mostEvidence(20, scale));
+    expect(nextEvidence(3, norms, scale, new Map([[8, 7]]))).toBe(mostEvidence(100, scale, 7));
+    expect(nextEvidence(3, norms.slice(0, 1), scale, new Map())).toBe(0);
   });
 
   it('has no recovery for masks that are not below the median, or without one', () => {

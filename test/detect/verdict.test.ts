@@ -294,19 +294,25 @@ describe('what is left after unlearning', () => {
   it('takes a mask that keeps its size in a window for more, and says so', () => {
     const wide = findOutliers([...ordinary(9, 90, 1), { label: 43, l1: 26 }]);
     const masks = { before: 26, after: 175, residualAsr: 0 };
-    const judge = (compactness: number) =>
+    const judge = (compactness: number, next?: number) =>
       decideVerdict({
         outliers: wide,
         preflight: { accuracy: 0.98 },
         pixels: 784,
         heldOutAsr: new Map([[43, 1]]),
-        unlearned: new Map([[43, { ...masks, compactness }]]),
+        unlearned: new Map([[43, { ...masks, compactness, ...(next !== undefined && { next }) }]]),
       });
     expect(judge(1).verdict).toBe('no-patch-backdoor-found');
     const { verdict, reasons } = judge(8);
     expect(verdict).toBe('backdoored');
     expect(reasons[0]).toMatch(
       /and confined to a small window it is 8\.0 times as small as masks of other labels: together \d+; from 300 on that counts as planted\.$/,
+    );
+    expect(judge(2.5, 60).verdict).toBe('no-patch-backdoor-found');
+    const apart = judge(2.5, 40);
+    expect(apart.verdict).toBe('backdoored');
+    expect(apart.reasons[0]).toMatch(
+      /together 2\d\d; no other label of the model has more than 40\. From 150 on, and 4 times what others have, that counts as planted\.$/,
     );
   });
 
