@@ -238,7 +238,7 @@ const fifthSeries: Series = {
   },
 };
 
-/** What judges now: two patches on every network, one on those that are slow to learn. */
+/** What judged after that: two patches on every network, one on those that are slow to learn. */
 const sixthSeries: Series = {
   mnist: {
     'mnist-cnn': ['square-3', 'noise-6'],
@@ -257,6 +257,28 @@ const sixthSeries: Series = {
     'resnet-small': ['noise-6'],
     'mobilenet-small': ['square-4'],
     'vit-small': ['square-8'],
+  },
+};
+
+/** What judges now: the same on other networks. */
+const seventhSeries: Series = {
+  mnist: {
+    'mnist-cnn': ['square-8', 'targets-3'],
+    'resnet-small': ['square-6', 'targets-2'],
+    'mobilenet-small': ['square-8', 'targets-3'],
+    'vit-small': ['square-8', 'square-3'],
+  },
+  gtsrb: {
+    'gtsrb-6conv': ['square-3', 'noise-4'],
+    'resnet-small': ['square-8', 'square-4'],
+    'mobilenet-small': ['square-6', 'noise-6'],
+    'vit-small': ['square-6', 'targets-3'],
+  },
+  cifar10: {
+    'gtsrb-6conv': ['noise-6'],
+    'resnet-small': ['targets-2'],
+    'mobilenet-small': ['noise-4'],
+    'vit-small': ['noise-4'],
   },
 };
 
@@ -280,7 +302,8 @@ export const zooModels = (): ZooModel[] => [
   ...seriesModels(thirdSeries, 'tuning', '-judged-3'),
   ...seriesModels(pairSeries, 'tuning', '-judged-4'),
   ...seriesModels(fifthSeries, 'tuning', '-judged-5'),
-  ...seriesModels(sixthSeries, 'judging', '-judged-6'),
+  ...seriesModels(sixthSeries, 'tuning', '-judged-6'),
+  ...seriesModels(seventhSeries, 'judging', '-judged-7'),
 ];
 
 /** Networks take turns over the attacks. */

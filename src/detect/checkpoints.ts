@@ -13,8 +13,14 @@ import { type LabelStart, triggerName, type Work } from './scan-work.ts';
 const mostBytes = 256e6;
 
 export class Checkpoints {
+  private readonly isKeeping: boolean;
   private readonly kept = new Map<string, Checkpoint>();
   private bytes = 0;
+
+  /** @param isKeeping not where inversions are made on other machines: the steps cost less than the way */
+  constructor(isKeeping: boolean) {
+    this.isKeeping = isKeeping;
+  }
 
   keep(inversion: Inversion): void {
     const { checkpoint } = inversion;
@@ -24,7 +30,8 @@ export class Checkpoints {
   }
 
   /** What an inversion goes on from, which is then given up here. */
-  of(work: Work): Pick<InvertRequest, 'goesOn' | 'checkpoint'> {
+  of(work: Work): Pick<InvertRequest, 'handsOn' | 'goesOn' | 'checkpoint'> {
+    if (work.stage === 'screen' && this.isKeeping) return { handsOn: true };
     if (work.stage !== 'finish') return {};
     const key = keyOf(work);
     const checkpoint = this.kept.get(key);

@@ -85,9 +85,9 @@ export interface InvertRequest {
   readonly stage?: Stage;
   /** That starting point. */
   readonly probe?: number;
-  /**
-   * Of a `finish`: that the steps of its short run are not its own. @default false
-   */
+  /** Of a `screen`: hand on where it stands. @default false */
+  readonly handsOn?: boolean;
+  /** Of a `finish`: the steps of its short run are not its own. @default false */
   readonly goesOn?: boolean;
   /** What to go on from; without it the steps of the short run are made again, with the same result. */
   readonly checkpoint?: Checkpoint;

@@ -10,10 +10,11 @@ import {
   type ScreeningRequest,
   screenLabels,
 } from './first-look.ts';
+import { lookAgain } from './look-again.ts';
 import { findOutliers, type LabelNorm, type Outliers } from './outliers.ts';
 import { type Found, type InversionSummary, isOwn, type RunAll } from './scan-work.ts';
 import { type Screening, screeningOf } from './screening.ts';
-import { type LookedAgain, type LookedAt, lookAgain, type SecondLook } from './second-look.ts';
+import type { LookedAgain, LookedAt, SecondLook } from './second-look.ts';
 import { defaultLevels } from './verdict.ts';
 
 export interface LabelsRequest extends ScreeningRequest, LookedAt {

@@ -99,7 +99,7 @@ export async function scanLabels(
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(request.signal ? [request.signal] : [])]);
 
-  const checkpoints = new Checkpoints();
+  const checkpoints = new Checkpoints(!pool.isRemote);
   const run = async (work: Work): Promise<InversionSummary> => {
     const known = done.get(workKey(work));
     if (known) return known;

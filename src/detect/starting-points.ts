@@ -20,7 +20,7 @@ export interface Followed extends Ended {
  */
 export async function followBest(
   attempt: Attempt,
-  { start = 0, stage, probe, checkpoint }: InvertRequest,
+  { start = 0, stage, probe, handsOn, checkpoint }: InvertRequest,
   within: boolean,
 ): Promise<Followed> {
   const { settings, classifier } = attempt.options;
@@ -33,7 +33,7 @@ export async function followBest(
   const followed = { run, probe: probes[runs.indexOf(run)]! };
   if (stage === 'screen') {
     const [l1, asr] = [recent(run, 'norm'), recent(run, 'asr')];
-    const reached = run.checkpoint();
+    const reached = handsOn && run.checkpoint();
     return {
       ...followed,
       outcome: { status: 'screened', trigger: run.trigger(), l1, asr },

@@ -104,6 +104,7 @@ interface Parts {
 
 class QueuePool implements Pool<InversionShared> {
   readonly size: number;
+  readonly isRemote = true;
   private readonly parts: Parts;
   private readonly wanted = new Map<string, Wanted>();
   private readonly removals = new Set<Promise<void>>();

@@ -37,6 +37,7 @@ export const queuedTasks: Readonly<Record<string, QueuedTask>> = {
       seed: z.number().int(),
       stage: z.enum(stages).exactOptional(),
       probe: count.exactOptional(),
+      goesOn: z.boolean().exactOptional(),
     }),
     result: z.looseObject({
       label: count,

@@ -55,6 +55,8 @@ export interface Pool<Shared = unknown> {
   readonly provider: Provider;
   /** How many tasks run at the same time. */
   readonly size: number;
+  /** Whether payloads and results go to other machines, so that large ones are dear. @default false */
+  readonly isRemote?: boolean;
   /**
    * Queues a run of `task`.
    *

@@ -9,19 +9,19 @@ describe('the steps of a scan', () => {
     const first = { ...presets.fast, secondLook: null };
     expect(plannedSteps(first, { labels: 10 })).toBe(1140);
     expect(plannedSteps(first, { labels: 43 })).toBe(43 * 114);
-    // Three suspects and three references from three further starts, each with 45 steps within a window; the suspects once more,
+    // Three suspects, three more and three references from three further starts, each with 45 steps within a window; the suspects once more,
     // unlearned, and twice again. Three labels that an early decision has followed may be others: one further start, and unlearned; and
     // suspects may have been unlearned from an earlier start. Three tours of each suspect, of 160 steps and as many within the window that is left.
     const [further, tour] = [159, 205];
     const unlearned = tour + 3 * 21 + 2 * 114;
-    const later = 7 * 3 * further + 9 * tour + 9 * unlearned;
+    const later = 10 * 3 * further + 18 * tour + 12 * unlearned;
     expect(plannedSteps(presets.fast, { labels: 10 })).toBe(1260 + later);
     expect(plannedSteps(presets.fast, { labels: 43 })).toBe(43 * 126 + later);
-    expect(plannedInversions(presets.fast, { labels: 43 })).toBe(43 + 43 + 18 + 9 + 3 + 9);
+    expect(plannedInversions(presets.fast, { labels: 43 })).toBe(43 + 43 + 27 + 18 + 3 + 12);
     expect(plannedSteps(presets.fast, { labels: 3 })).toBe(3 * 114);
     expect(plannedSteps(first, { labels: 1000 })).toBe(1000 * 36 + 56 * 90);
     expect(plannedSteps(presets.fast, { labels: 1000 })).toBe(
-      1000 * 36 + 56 * 90 + 32 * 3 * further + 16 * further + 16 * 3 * (tour + unlearned),
+      1000 * 36 + 56 * 90 + 160 * further + 96 * tour + 64 * unlearned,
     );
     expect(plannedSteps({ ...presets.fast, starts: 3 }, { labels: 43 })).toBe(3 * 43 * 114);
     expect(plannedSteps(settingsFrom({ preset: 'paper', samples: 1000 }), { labels: 10 })).toBe(

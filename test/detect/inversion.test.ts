@@ -316,9 +316,10 @@ describe('Inverter', () => {
     const inverter = await open(presets.fast);
     const go = (request: Partial<InvertRequest>): Promise<Inversion> =>
       inverter.invert({ label: 3, seed: 0, ...request }, new AbortController().signal);
-    const brief = await go({ stage: 'screen' });
+    const brief = await go({ stage: 'screen', handsOn: true });
     const { probe, checkpoint } = brief;
     expect(brief).toMatchObject({ status: 'screened', gradientSteps: 36 });
+    expect(await go({ stage: 'screen' })).not.toHaveProperty('checkpoint');
     const again = await go({ stage: 'finish', probe, goesOn: true });
     const on = await go({ stage: 'finish', probe, goesOn: true, checkpoint: structuredClone(checkpoint!) });
     for (const end of [again, on])

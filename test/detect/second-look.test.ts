@@ -1,13 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { lookAgain } from '../../src/detect/look-again.ts';
 import type { InversionSummary, OwnSummary, Work } from '../../src/detect/scan-work.ts';
-import {
-  chooseLabels,
-  lookAgain,
-  type SecondLook,
-  secondLookWork,
-  shrinkage,
-} from '../../src/detect/second-look.ts';
+import { chooseLabels, type SecondLook, secondLookWork, shrinkage } from '../../src/detect/second-look.ts';
 
 const settings: SecondLook = {
   starts: 2,
@@ -56,14 +51,25 @@ const firstOf = (
 describe('the labels of a second look', () => {
   it('are those with the smallest masks, and some of the rest, by seed alone', () => {
     const looks = firstOf([50, 90, 20, 80, 70, 60, 30, 85, 75, 65]).inversions;
-    const { suspects, references } = chooseLabels(looks, 1);
+    const { suspects, references } = chooseLabels(looks, 70, 1);
     expect(suspects).toEqual([2, 6, 0]);
     expect(new Set([...suspects, ...references]).size).toBe(6);
-    expect(chooseLabels(looks.toReversed(), 1)).toEqual({ suspects, references });
+    expect(chooseLabels(looks.toReversed(), 70, 1)).toEqual({ suspects, references });
+  });
+
+  it('are as many again whose masks are clearly smaller than usual, as long as enough are left to draw', () => {
+    const suspectsOf = (norms: readonly number[], usual: number | null): readonly number[] =>
+      chooseLabels(firstOf(norms).inversions, usual, 1).suspects;
+    const ten = [50, 90, 20, 80, 70, 60, 30, 85, 75, 65];
+    expect(suspectsOf(ten, 82)).toEqual([2, 6, 0, 5]);
+    expect(suspectsOf(ten, 1000)).toEqual([2, 6, 0, 5, 9, 4]);
+    expect(suspectsOf(ten, null)).toEqual([2, 6, 0]);
+    expect(suspectsOf(ten.slice(0, 7), 1000)).toEqual([2, 6, 0, 5]);
+    expect(suspectsOf(ten.slice(0, 5), 1000)).toEqual([2, 0, 4]);
   });
 
   it('are none where there are too few to find outliers among', () => {
-    expect(chooseLabels(firstOf([1, 2, 3, 4]).inversions, 0)).toEqual({ suspects: [], references: [] });
+    expect(chooseLabels(firstOf([1, 2, 3, 4]).inversions, 2.5, 0)).toEqual({ suspects: [], references: [] });
     expect(secondLookWork(4, settings)).toEqual({ further: 0, tours: 0, unlearned: 0 });
   });
 
@@ -73,6 +79,7 @@ describe('the labels of a second look', () => {
         firstOf([9, 8, 7, 6, 5, 4, 3]).inversions.map((look) =>
           look.label === censored ? { ...look, status: 'censored' as const, asr } : look,
         ),
+        5,
         0,
       );
     expect(choose(6, 0.95).suspects).toEqual([6, 5, 4]);
@@ -103,7 +110,7 @@ describe('a second look', () => {
     expect(unlearned).toEqual([{ label: 2, l1: 1002, asr: 1, residualAsr: 1 }]);
     const { further, tours, unlearned: most } = secondLookWork(7, settings);
     expect(asked.length).toBeLessThanOrEqual(further + tours + most);
-    const { suspects, references } = chooseLabels(first.inversions, images.seed);
+    const { suspects, references } = chooseLabels(first.inversions, 100, images.seed);
     for (const label of references) expect(asked.filter((work) => work.label === label)).toHaveLength(2);
     // Of the suspects, only one has a mask below the usual size.
     const tried = suspects.filter((label) => asked.some((work) => work.label === label));
@@ -209,6 +216,45 @@ describe('a second look', () => {
     expect(found.norms[2]!.l1).toBe(16);
     expect(found.unlearned).toMatchObject([{ label: 2, l1: 40 }]);
     expect(found.compactness.get(2)).toBeCloseTo(128 / 6, 9);
+  });
+
+  it('tours with a suspect that fits, too, where a somewhat smaller mask would be proof', async () => {
+    const first = firstOf([200, 250, 56, 200, 300, 180, 190]);
+    const asked: Work[] = [];
+    // A contrast of 61 and 3.6 times as compact as drawn labels: 218, where a label of 104 could have 4 times a quarter of that.
+    const found = await lookAgain(
+      async (work) => {
+        asked.push(...work);
+        return work.map(({ label, start, stage }) => {
+          if (stage === 'unlearned') return summary(label, start, 190, 'unlearned');
+          const l1 = label === 2 ? (start > settings.starts ? 42 : 56) : first.norms[label]!.l1;
+          return { ...summary(label, start, l1), confined: within(label === 2 ? l1 : 64, label === 2, 0.32) };
+        });
+      },
+      { ...first, norms: first.norms },
+      settings,
+      { ...images, levels: { apartRatio: 100 } },
+    );
+    expect(
+      asked.filter(({ label, start }) => label === 2 && start > settings.starts).map(({ stage }) => stage),
+    ).toEqual(['confined', 'unlearned']);
+    expect(found.compactness.get(2)).toBeCloseTo(64 / 0.32 / 42, 9);
+    expect(found.unlearned).toMatchObject([{ label: 2, l1: 190 }]);
+  });
+
+  it('takes no mask for compact that is much smaller elsewhere', async () => {
+    const first = firstOf([200, 250, 30, 200, 300, 180, 190]);
+    const { compactness } = await lookAgain(
+      async (work) =>
+        work.map(({ label, start, stage }) => ({
+          ...summary(label, start, first.norms[label]!.l1, stage === 'unlearned' ? 'unlearned' : 'reversed'),
+          ...(stage === 'confined' && { confined: within(label === 2 ? 40 : 64, label === 2) }),
+        })),
+      first,
+      settings,
+      images,
+    );
+    expect(compactness).toEqual(new Map());
   });
 
   it('never makes more of a suspect than more tries explain', () => {
