@@ -23,7 +23,7 @@ export interface OpinionLevels {
    * @default 150
    */
   readonly apartEvidence: number;
-  /** @default 4 */
+  /** @default 3 */
   readonly apartRatio: number;
   /**
    * Largest norm of a planted mask, as a multiple of the median. Where all natural masks are small, as on vision transformers, one of half the usual
@@ -48,7 +48,7 @@ export interface OpinionLevels {
 export const defaultOpinionLevels: OpinionLevels = {
   plantedEvidence: 300,
   apartEvidence: 150,
-  apartRatio: 4,
+  apartRatio: 3,
   maxRelativeNorm: 1 / 3,
   maxSuspectNorm: 0.5,
   naturalRecovery: 0.7,

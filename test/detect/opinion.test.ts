@@ -73,8 +73,8 @@ describe('the opinion of unlearning', () => {
     expect(evidence).toBeLessThan(300);
     const says = (changed: Partial<UnlearnedMasks>) => opinionOf({ ...masks, ...changed }).says;
     expect(says({})).toBe('undecided');
-    expect(says({ next: evidence / 5 })).toBe('planted');
-    expect(says({ next: evidence / 3 })).toBe('undecided');
+    expect(says({ next: evidence / 4 })).toBe('planted');
+    expect(says({ next: evidence / 2 })).toBe('undecided');
     // The same evidence of a mask that fits into no window, or is larger.
     expect(opinionOf({ ...masks, before: 23, compactness: 1, next: 10 })).toMatchObject({
       says: 'undecided',
