@@ -21,7 +21,7 @@ import {
 import { openInversion, parameterDims, updatedName } from './inversion-graph.ts';
 import { type LabelRun, stateNames } from './label-run.ts';
 import { Predictor } from './predictor.ts';
-import type { InversionSettings } from './presets.ts';
+import { type InversionSettings, stepsOf } from './presets.ts';
 import type { SampleSplit } from './split.ts';
 import { type Followed, followBest } from './starting-points.ts';
 import { tourWindows } from './tour.ts';
@@ -33,6 +33,10 @@ function settingsOf(settings: InversionSettings, stage: Stage): InversionSetting
   if ((stage !== 'screen' && stage !== 'finish') || screening === null) return settings;
   return { ...settings, probes: { count: screening.probes, steps: screening.steps } };
 }
+
+/** Gradient steps of a short run that its end does not make again. */
+const shortSteps = (settings: InversionSettings): number =>
+  settings.miniBatches * Math.min(settings.probes.steps, stepsOf(settings));
 
 /** Opens the sessions once and inverts any number of labels with them. */
 export class Inverter {
@@ -116,8 +120,7 @@ export class Inverter {
       ...(checkpoint && { checkpoint }),
       probe,
       steps: run.course.step,
-      gradientSteps:
-        attempt.gradientSteps - (request.goesOn ? settings.miniBatches * settings.probes.steps : 0),
+      gradientSteps: attempt.gradientSteps - (request.goesOn ? shortSteps(settings) : 0),
       stopped: run.course.stopped ?? 'steps',
       curve: run.curve,
       seconds: (performance.now() - began) / 1000,

@@ -29,7 +29,7 @@ export const tourSteps: number = rounds.reduce(
   { left: perEdge ** 2, sum: 0 },
 ).sum;
 
-/** Windows that cover an image, by rows. */
+/** Windows that cover an image, by rows; with gaps along the longer edge where that is more than 1.2 times the other. */
 export function windowsOver(height: number, width: number): Window[] {
   const edge = windowEdge(height, width);
   const along = (length: number): number[] =>

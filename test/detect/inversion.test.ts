@@ -328,6 +328,10 @@ describe('Inverter', () => {
     expect(on.curve).toEqual(again.curve);
     expect((await go({ stage: 'finish', probe })).gradientSteps).toBe(90);
     await inverter.release();
+    const shorter = await open(withSteps(8));
+    const request = { label: 3, seed: 0, stage: 'finish', probe: 0, goesOn: true } as const;
+    expect(await shorter.invert(request, new AbortController().signal)).toMatchObject({ gradientSteps: 0 });
+    await shorter.release();
   });
 
   it('goes on within a window, and tours all of them after the usual further starts', async () => {

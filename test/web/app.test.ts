@@ -137,7 +137,7 @@ describe('the sample, scanned in the tab', () => {
     expect(await seriousViolations(page)).toEqual([]);
     await scanSample(open);
     await page.locator('canvas').first().waitFor({ timeout: 60_000 });
-    await page.getByText(/^[1-9] of 59 inversions$/).waitFor({ timeout: 60_000 });
+    await page.getByText(/^[1-9] of 80 inversions$/).waitFor({ timeout: 60_000 });
     expect(await seriousViolations(page)).toEqual([]);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
     await reportShown(open);
@@ -248,7 +248,7 @@ describe('the sample, scanned in the tab', () => {
     const open = await openApp(browser, site.url);
     const { page } = open;
     await scanSample(open);
-    await page.getByText(/^[2-9] of 59 inversions$/).waitFor({ timeout: 90_000 });
+    await page.getByText(/^[2-9] of 80 inversions$/).waitFor({ timeout: 90_000 });
 
     // Nothing moves while it is paused.
     await open.button('Pause').click();
@@ -271,7 +271,7 @@ describe('the sample, scanned in the tab', () => {
     await page.locator('h1', { hasText: 'Unfinished' }).waitFor();
     await open.button('New scan').click();
     await open.button('Go on').click();
-    await page.getByText(/^([3-9]|1\d|2[0-5]) of 59 inversions$/).waitFor({ timeout: 90_000 });
+    await page.getByText(/^([3-9]|1\d|2[0-5]) of 80 inversions$/).waitFor({ timeout: 90_000 });
 
     await open.button('Pause').click();
     await open.heading('Paused').waitFor();
