@@ -51,16 +51,15 @@ export class Attempt {
   }
 
   /** @param start of the random stream */
-  open(start: number, within?: LabelRunOptions['within']): LabelRun {
-    const { classifier, pair, seed, settings, images } = this.options;
+  open(start: number, within?: LabelRunOptions['within'], settings = this.options.settings): LabelRun {
+    const { classifier, pair, seed, images } = this.options;
     return new LabelRun(classifier, { ...pair, start, seed, settings, images, ...(within && { within }) });
   }
 
   /** Goes on from a trigger in a window, to the end. */
   async finishWithin(within: Required<NonNullable<LabelRunOptions['within']>>): Promise<Ended> {
-    const { classifier, pair, start, seed, settings, images } = this.options;
-    const shorter = withSteps(settings, confinedSteps(settings));
-    const run = new LabelRun(classifier, { ...pair, start, seed, settings: shorter, images, within });
+    const { start, settings } = this.options;
+    const run = this.open(start, within, withSteps(settings, confinedSteps(settings)));
     const outcome = await this.finish(run);
     const { l1, asr, status } = outcome;
     return {

@@ -131,6 +131,12 @@ export class LabelRun {
     return (this.course.rateFactor * learningRate * Math.sqrt(1 - beta2 ** t)) / (1 - beta1 ** t);
   }
 
+  /** Mean over the last steps, of which one alone has noise. */
+  recent(what: 'norm' | 'asr' | 'crossEntropy', steps: number): number {
+    const last = this.curve.slice(-steps);
+    return last.reduce((sum, point) => sum + point[what], 0) / last.length;
+  }
+
   /** The next mini-batch: passes over all images, each in a new order. */
   nextBatch(): number[] {
     const batch: number[] = [];

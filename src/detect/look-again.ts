@@ -80,10 +80,10 @@ export async function lookAgain(
     const next = nextEvidence(label, reached, scale, compact);
     return isProof({ evidence, norm, median: usual, compactness, next }, all);
   };
-  const isSmall =
-    (multiple: number) =>
-    (label: number): boolean =>
-      isWithin(multiple, tries.of(label).l1, findOutliers(asFound()).median);
+  const smallOf = (labels: readonly number[], multiple: number): number[] => {
+    const { median: usual } = findOutliers(asFound());
+    return labels.filter((label) => isWithin(multiple, tries.of(label).l1, usual));
+  };
   /** Suspects of whom more could be said. */
   const doubted = (
     by: readonly LabelNorm[],
@@ -112,9 +112,11 @@ export async function lookAgain(
   };
 
   for (const start of again) {
-    const small = isSmall(start === 1 ? worthTrying.first : worthTrying.later);
     const isLast = start > 1 && start === starts;
-    const chosen = (isLast ? openLabels() : suspects).filter(small);
+    const chosen = smallOf(
+      isLast ? openLabels() : suspects,
+      start === 1 ? worthTrying.first : worthTrying.later,
+    );
     tries.add(await tryAgain(chosen, [start]));
     for (const label of chosen) compared.set(label, { own: tries.of(label), after: start });
   }

@@ -4,8 +4,11 @@ import type { Attempt, Ended } from './attempt.ts';
 import { betterInversion } from './better-inversion.ts';
 import { densestWindow, windowEdge } from './confined.ts';
 import type { InvertRequest } from './inversion.ts';
-import type { Checkpoint, LabelRun } from './label-run.ts';
+import type { Checkpoint } from './label-run.ts';
 import type { Judged } from './trigger-judge.ts';
+
+/** Steps whose mean a short run is judged by. */
+const lastSteps = 6;
 
 export interface Followed extends Ended {
   readonly probe: number;
@@ -29,10 +32,10 @@ export async function followBest(
   const runs = probes.map((i) => attempt.open(start * count + i));
   if (checkpoint && probe !== undefined) runs[0]!.goOnFrom(checkpoint);
   for (const each of runs) await attempt.follow(each, steps);
-  const run = runs.reduce((a, b) => (recent(b, 'norm') < recent(a, 'norm') ? b : a));
+  const run = runs.reduce((a, b) => (b.recent('norm', lastSteps) < a.recent('norm', lastSteps) ? b : a));
   const followed = { run, probe: probes[runs.indexOf(run)]! };
   if (stage === 'screen') {
-    const [l1, asr] = [recent(run, 'norm'), recent(run, 'asr')];
+    const [l1, asr] = [run.recent('norm', lastSteps), run.recent('asr', lastSteps)];
     const reached = handsOn && run.checkpoint();
     return {
       ...followed,
@@ -47,10 +50,4 @@ export async function followBest(
   const window = densestWindow(trigger.mask, windowEdge(height, width));
   const ended = await attempt.finishWithin({ window, trigger });
   return { ...ended, ...followed, outcome: betterInversion(outcome, ended.outcome) };
-}
-
-/** Mean over the last steps, of which one alone has noise. */
-function recent({ curve }: LabelRun, what: 'norm' | 'asr'): number {
-  const last = curve.slice(-6);
-  return last.reduce((sum, point) => sum + point[what], 0) / last.length;
 }

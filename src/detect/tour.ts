@@ -11,7 +11,6 @@
 
 import type { Attempt, Ended } from './attempt.ts';
 import { type Window, windowEdge } from './confined.ts';
-import type { LabelRun } from './label-run.ts';
 
 /** Steps of each window that is left, and how many of them then go on. */
 const rounds = [
@@ -47,18 +46,13 @@ export async function tourWindows(attempt: Attempt): Promise<Ended> {
   let left = windows.map((window, i) => {
     return { window, run: attempt.open(tourStream + start * windows.length + i, { window }) };
   });
+  const recentLoss = ({ run }: (typeof left)[number]): number => run.recent('crossEntropy', 3);
   let until = 0;
   for (const { steps, keep } of rounds) {
     until += steps;
     for (const { run } of left) await attempt.follow(run, until);
-    left = left.toSorted((a, b) => recentLoss(a.run) - recentLoss(b.run)).slice(0, keep);
+    left = left.toSorted((a, b) => recentLoss(a) - recentLoss(b)).slice(0, keep);
   }
   const { window, run } = left[0]!;
   return attempt.finishWithin({ window, trigger: run.trigger() });
-}
-
-/** Mean over the last steps, of which one alone has noise. */
-function recentLoss({ curve }: LabelRun): number {
-  const last = curve.slice(-3);
-  return last.reduce((sum, { crossEntropy }) => sum + crossEntropy, 0) / last.length;
 }
